@@ -1,0 +1,165 @@
+//! What a command did beyond its reply.
+
+use bitflags::bitflags;
+use keyspace::Garbage;
+
+bitflags! {
+    /// Classes of keyspace events, as `notify-keyspace-events` names them.
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
+    pub struct EventClass: u16 {
+        /// `g`: commands that work on every type (DEL, EXPIRE, RENAME …).
+        const GENERIC = 1 << 0;
+        /// `$`: strings.
+        const STRING = 1 << 1;
+        /// `l`: lists.
+        const LIST = 1 << 2;
+        /// `s`: sets.
+        const SET = 1 << 3;
+        /// `h`: hashes.
+        const HASH = 1 << 4;
+        /// `z`: sorted sets.
+        const ZSET = 1 << 5;
+        /// `x`: a key expired.
+        const EXPIRED = 1 << 6;
+        /// `e`: a key was evicted.
+        const EVICTED = 1 << 7;
+        /// `t`: streams.
+        const STREAM = 1 << 8;
+        /// `m`: a read found no key.
+        const KEY_MISS = 1 << 9;
+        /// `n`: a key came into being.
+        const NEW = 1 << 10;
+    }
+}
+
+/// One keyspace event, recorded when [`Effects::notify`] asks for its class.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyEvent {
+    /// Its class.
+    pub class: EventClass,
+    /// Its name: "set", "expire" …
+    pub name: &'static str,
+    /// The database of the key.
+    pub db: u32,
+    /// The key.
+    pub key: Box<[u8]>,
+}
+
+/// How the command itself goes into the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Rewritten {
+    /// As the client sent it, if it changed anything ([`Effects::dirty`] > 0).
+    #[default]
+    Verbatim,
+    /// Not at all, whatever it changed.
+    Nothing,
+    /// As the commands in [`Effects::log`].
+    As,
+}
+
+/// What one command did. The instance owns one, hands it to every command and clears it in between.
+#[derive(Default)]
+pub struct Effects {
+    /// How many changes the command made to the dataset.
+    pub dirty: u64,
+    /// How the command itself goes into the log.
+    pub rewritten: Rewritten,
+    /// Encoded commands for the log, in order: deletions of expired keys that the command came upon, then what it was rewritten as. All belong
+    /// to the command's database: one that concerns another database stands between two SELECTs.
+    pub log: Vec<u8>,
+    /// How many effects `log` holds (SELECTs not counted).
+    pub log_count: usize,
+    /// Whether `touched` is to be filled.
+    pub track_keys: bool,
+    /// Database and key of everything that changed (only with `track_keys`).
+    pub touched: Vec<(u32, Box<[u8]>)>,
+    /// Databases whose whole contents were replaced: emptied, or swapped with another (only with `track_keys`). A watched key of such a
+    /// database has changed if it existed when it was watched or exists now.
+    pub replaced: Vec<u32>,
+    /// Values to free away from the engine thread: dropping them frees them.
+    pub garbage: Vec<Garbage>,
+    /// Keys that the command found expired and deleted.
+    pub expired: u64,
+    /// Reads that found their key.
+    pub keyspace_hits: u64,
+    /// Reads that did not.
+    pub keyspace_misses: u64,
+    /// The event classes somebody listens to; kept by [`Effects::clear`].
+    pub notify: EventClass,
+    /// The events of those classes, in order.
+    pub events: Vec<KeyEvent>,
+}
+
+impl Effects {
+    /// Nothing done yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes ready for the next command. `track_keys` and `notify` stay: they are settings, not results.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.dirty = 0;
+        self.rewritten = Rewritten::Verbatim;
+        self.log_count = 0;
+        self.expired = 0;
+        self.keyspace_hits = 0;
+        self.keyspace_misses = 0;
+        self.log.clear();
+        self.touched.clear();
+        self.replaced.clear();
+        self.events.clear();
+        // An empty vector of droppable things still costs a call.
+        if !self.garbage.is_empty() {
+            self.garbage.clear();
+        }
+    }
+
+    /// Whether the client's own bytes go into the log, after what `log` holds.
+    #[inline]
+    pub fn is_verbatim(&self) -> bool {
+        self.dirty > 0 && self.rewritten == Rewritten::Verbatim
+    }
+
+    /// How many effects the command has in all; two or more belong between MULTI and EXEC.
+    #[inline]
+    pub fn count(&self) -> usize {
+        self.log_count + usize::from(self.is_verbatim())
+    }
+
+    /// Puts `command` into the log in the place of the client's own; several calls make several effects.
+    #[inline]
+    pub fn rewrite(&mut self, command: &[&[u8]]) {
+        self.rewritten = Rewritten::As;
+        self.push(command);
+    }
+
+    /// Keeps the command itself out of the log.
+    #[inline]
+    pub fn suppress(&mut self) {
+        self.rewritten = Rewritten::Nothing;
+    }
+
+    /// Adds an effect of its own, before whatever becomes of the command itself.
+    #[inline]
+    pub fn push(&mut self, command: &[&[u8]]) {
+        resp::encode_request(&mut self.log, command);
+        self.log_count += 1;
+    }
+}
+
+impl std::fmt::Debug for Effects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Effects")
+            .field("dirty", &self.dirty)
+            .field("rewritten", &self.rewritten)
+            .field("log", &self.log.escape_ascii().to_string())
+            .field("log_count", &self.log_count)
+            .field("touched", &self.touched)
+            .field("replaced", &self.replaced)
+            .field("garbage", &self.garbage.len())
+            .field("expired", &self.expired)
+            .field("events", &self.events)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,256 @@
+//! Where a command's keys stand among its arguments.
+
+use bitflags::bitflags;
+use resp::Args;
+
+use crate::CommandSpec;
+
+bitflags! {
+    /// What a command does to the keys of one [`KeySpec`].
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+    pub struct KeyFlags: u32 {
+        /// Reads the value only.
+        const RO = 1 << 0;
+        /// Reads and changes it.
+        const RW = 1 << 1;
+        /// Overwrites it without reading.
+        const OW = 1 << 2;
+        /// Removes it.
+        const RM = 1 << 3;
+        /// Returns or copies user data.
+        const ACCESS = 1 << 4;
+        /// Changes user data.
+        const UPDATE = 1 << 5;
+        /// Adds user data.
+        const INSERT = 1 << 6;
+        /// Deletes user data.
+        const DELETE = 1 << 7;
+        /// Looks like a key and is none.
+        const NOT_KEY = 1 << 8;
+        /// The specification may miss keys.
+        const INCOMPLETE = 1 << 9;
+        /// What really happens depends on the other arguments.
+        const VARIABLE_FLAGS = 1 << 10;
+    }
+}
+
+/// How the first of the keys is found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Begin {
+    /// At this position.
+    Index(u16),
+    /// After this word, looked for from a position on (negative: backwards from that far before the end).
+    Keyword(&'static str, i32),
+}
+
+/// How the rest of them is found from the first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Find {
+    /// Every `step`th argument up to `last`, which is relative to the first key, or to the end of the request if negative. A `limit` of n > 1
+    /// stops at the n-th part of the remaining arguments.
+    Range {
+        /// The last key.
+        last: i32,
+        /// Distance between keys.
+        step: u16,
+        /// Divisor of what remains, or 0.
+        limit: u16,
+    },
+    /// An argument tells how many keys there are; positions are relative to the beginning.
+    KeyNum {
+        /// Where the number stands.
+        count: u16,
+        /// Where the first key stands.
+        first: u16,
+        /// Distance between keys.
+        step: u16,
+    },
+}
+
+/// One group of keys of a command and what happens to them.
+#[derive(Clone, Copy, Debug)]
+pub struct KeySpec {
+    /// The first key.
+    pub begin: Begin,
+    /// The others.
+    pub find: Find,
+    /// What happens to them.
+    pub flags: KeyFlags,
+    /// Why the flags are as they are, where that needs words.
+    pub notes: &'static str,
+}
+
+impl KeySpec {
+    /// One key at `index`.
+    pub(crate) const fn one(index: u16, flags: u32) -> Self {
+        Self::range(index, 0, 1, flags)
+    }
+
+    /// Keys from `index` to `last`, every `step`th.
+    pub(crate) const fn range(index: u16, last: i32, step: u16, flags: u32) -> Self {
+        let find = Find::Range { last, step, limit: 0 };
+        KeySpec { begin: Begin::Index(index), find, flags: KeyFlags::from_bits_retain(flags), notes: "" }
+    }
+
+    /// As many keys as an argument says; `count` and `first` are relative to `index`.
+    pub(crate) const fn counted(index: u16, count: u16, first: u16, step: u16, flags: u32) -> Self {
+        let find = Find::KeyNum { count, first, step };
+        KeySpec { begin: Begin::Index(index), find, flags: KeyFlags::from_bits_retain(flags), notes: "" }
+    }
+
+    /// Adds an explanation.
+    pub(crate) const fn notes(mut self, notes: &'static str) -> Self {
+        self.notes = notes;
+        self
+    }
+}
+
+impl KeySpec {
+    /// Where this group's keys are in a request.
+    pub fn positions<'a>(&'static self, args: Args<'a>) -> KeyIter<'a> {
+        KeyIter { next: 0, end: 0, step: 1, rest: std::slice::from_ref(self), args }
+    }
+}
+
+/// Keys as first position, last position (negative: from the end) and step; all 0 without keys.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KeyRange {
+    /// The first key's position.
+    pub first: i32,
+    /// The last key's position, or from the end if negative (-1: the last argument).
+    pub last: i32,
+    /// Distance between keys.
+    pub step: i32,
+}
+
+impl KeyRange {
+    /// No keys.
+    pub const NONE: KeyRange = KeyRange { first: 0, last: 0, step: 0 };
+}
+
+/// The range that says the same as `keys`, and whether some keys are beyond what a range can say.
+pub(crate) const fn legacy_range(keys: &[KeySpec]) -> (KeyRange, bool) {
+    let mut range = KeyRange::NONE;
+    let mut movable = false;
+    let mut at = 0;
+    while at < keys.len() {
+        let key = keys[at];
+        match (key.begin, key.find) {
+            (Begin::Index(index), Find::Range { last, step, .. }) => {
+                let first = index as i32;
+                let last = if last >= 0 { first + last } else { last };
+                if range.first == 0 {
+                    range = KeyRange { first, last, step: step as i32 };
+                } else if range.step == 1 && step == 1 && first == range.last + 1 {
+                    range.last = last;
+                } else {
+                    movable = true;
+                }
+            }
+            _ => movable = true,
+        }
+        if key.flags.contains(KeyFlags::INCOMPLETE) {
+            movable = true;
+        }
+        at += 1;
+    }
+    (range, movable)
+}
+
+/// The positions of a request's keys; see [`CommandSpec::keys_of`].
+#[derive(Clone, Debug)]
+pub struct KeyIter<'a> {
+    next: usize,
+    /// One past the last possible position.
+    end: usize,
+    step: usize,
+    /// Specifications still to be looked at, for commands whose keys are no plain range.
+    rest: &'static [KeySpec],
+    args: Args<'a>,
+}
+
+impl<'a> KeyIter<'a> {
+    #[inline]
+    pub(crate) fn new(spec: &'static CommandSpec, args: Args<'a>) -> Self {
+        let mut keys = KeyIter { next: 0, end: 0, step: 1, rest: &[], args };
+        if spec.flags.contains(crate::Flags::MOVABLEKEYS) {
+            keys.rest = spec.keys;
+        } else if spec.range.first > 0 {
+            keys.set_range(spec.range.first as usize, spec.range.last, spec.range.step as usize);
+        }
+        keys
+    }
+
+    #[inline]
+    fn set_range(&mut self, first: usize, last: i32, step: usize) {
+        let argc = self.args.len();
+        let end = if last >= 0 { last as usize + 1 } else { (argc as i64 + i64::from(last) + 1).max(0) as usize };
+        self.next = first;
+        self.end = end.min(argc);
+        self.step = step.max(1);
+    }
+
+    /// Sets the range of one specification.
+    #[cold]
+    fn enter(&mut self, key: &KeySpec) {
+        let Some(begin) = self.begin(key) else { return };
+        match key.find {
+            Find::Range { last, step, limit } => {
+                let last = if last >= 0 {
+                    begin as i32 + last
+                } else if limit > 1 {
+                    (begin + self.args.len().saturating_sub(begin) / limit as usize) as i32 + last
+                } else {
+                    last
+                };
+                self.set_range(begin, last, step as usize);
+            }
+            Find::KeyNum { count, first, step } => {
+                let count = self.args.get(begin + count as usize).and_then(crate::number::parse_i64).unwrap_or(0);
+                let step = (step as usize).max(1);
+                let first = begin + first as usize;
+                // The count is the client's word: it may claim more than there is.
+                let room = self.args.len().saturating_sub(first).div_ceil(step);
+                let count = usize::try_from(count).unwrap_or(0).min(room);
+                self.next = first;
+                self.end = (first + count * step).min(self.args.len());
+                self.step = step;
+            }
+        }
+    }
+
+    fn begin(&self, key: &KeySpec) -> Option<usize> {
+        match key.begin {
+            Begin::Index(index) => Some(index as usize),
+            Begin::Keyword(word, from) => {
+                let argc = self.args.len();
+                let is_word = |at: &usize| self.args.at(*at).eq_ignore_ascii_case(word.as_bytes());
+                let found = if from >= 0 {
+                    (from as usize..argc).find(is_word)
+                } else {
+                    let start = argc.checked_sub(from.unsigned_abs() as usize)?;
+                    (1..=start).rev().find(is_word)
+                };
+                found.map(|at| at + 1)
+            }
+        }
+    }
+}
+
+impl Iterator for KeyIter<'_> {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        loop {
+            if self.next < self.end {
+                let at = self.next;
+                self.next += self.step;
+                return Some(at);
+            }
+            let (key, rest) = self.rest.split_first()?;
+            self.rest = rest;
+            self.enter(key);
+        }
+    }
+}

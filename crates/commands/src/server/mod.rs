@@ -1,0 +1,10 @@
+//! The server itself.
+
+mod command;
+mod docs;
+mod flush;
+pub(crate) mod help;
+mod info;
+mod rows;
+
+pub(crate) use rows::ROWS;

@@ -1,0 +1,396 @@
+//! The same requests to a real redis-server and to this crate: the same replies.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use resp::{OwnedArgs, Proto, Reply, ReplyLimits, Value};
+
+use super::Tester;
+
+/// A redis-server of its own, on a socket in a directory of its own.
+pub(super) struct RealServer {
+    child: Child,
+    stream: UnixStream,
+    dir: std::path::PathBuf,
+    buf: Vec<u8>,
+}
+
+impl RealServer {
+    /// `None` where redis-server is not installed.
+    pub fn start(name: &str) -> Option<Self> {
+        let dir = std::env::temp_dir().join(format!("tandem-commands-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("a directory for the socket");
+        let socket = dir.join("redis.sock");
+        let child = Command::new("redis-server")
+            .args(["--port", "0", "--save", "", "--appendonly", "no", "--enable-debug-command", "local", "--dir"])
+            .arg(&dir)
+            .arg("--unixsocket")
+            .arg(&socket)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        let Ok(mut child) = child else {
+            println!("skipped: redis-server is not installed");
+            return None;
+        };
+        let stdout = child.stdout.take().expect("piped");
+        let ready = BufReader::new(stdout).lines().map_while(Result::ok).any(|line| line.contains("accept connections"));
+        assert!(ready, "redis-server did not start");
+        let stream = UnixStream::connect(&socket).expect("redis-server listens");
+        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
+        Some(RealServer { child, stream, dir, buf: Vec::new() })
+    }
+
+    /// The encoded reply to one request.
+    pub fn execute(&mut self, request: &OwnedArgs) -> Vec<u8> {
+        let args: Vec<&[u8]> = request.as_args().iter().collect();
+        let mut bytes = Vec::new();
+        resp::encode_request(&mut bytes, &args);
+        self.stream.write_all(&bytes).expect("redis-server reads");
+        loop {
+            if let Some((_, len)) = resp::parse_reply(&self.buf, &ReplyLimits::default()).expect("a reply") {
+                return self.buf.drain(..len).collect();
+            }
+            let mut chunk = [0; 65536];
+            let len = self.stream.read(&mut chunk).expect("redis-server answers");
+            assert!(len > 0, "redis-server closed the connection");
+            self.buf.extend_from_slice(&chunk[..len]);
+        }
+    }
+
+    pub fn run(&mut self, words: &[&[u8]]) -> Vec<u8> {
+        self.execute(&OwnedArgs::from_slices(words))
+    }
+}
+
+impl Drop for RealServer {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+        std::fs::remove_dir_all(&self.dir).ok();
+    }
+}
+
+fn now_us() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_micros() as u64
+}
+
+/// Random requests over few keys, so that they meet one another's results.
+pub(super) struct Generator {
+    pub rng: fastrand::Rng,
+    /// Expiries may be met: only where the clock is the test's own.
+    pub short_expiries: bool,
+    pub now_ms: u64,
+}
+
+impl Generator {
+    fn key(&mut self) -> Vec<u8> {
+        vec![b'a' + self.rng.u8(0..8)]
+    }
+
+    fn value(&mut self) -> Vec<u8> {
+        match self.rng.u8(0..10) {
+            0 => Vec::new(),
+            1..4 => self.integer(),
+            4 => format!("{}.{}", self.rng.i16(..), self.rng.u16(..)).into_bytes(),
+            5 => vec![b'x'; self.rng.usize(0..100)],
+            6 => (0..self.rng.usize(0..12)).map(|_| self.rng.u8(..)).collect(),
+            _ => (0..self.rng.usize(0..8)).map(|_| b"abcd"[self.rng.usize(0..4)]).collect(),
+        }
+    }
+
+    fn integer(&mut self) -> Vec<u8> {
+        let value = match self.rng.u8(0..20) {
+            0 => i64::MAX,
+            1 => i64::MIN,
+            2 => return b"9223372036854775808".to_vec(),
+            3 => return b"007".to_vec(),
+            4 => return b"x1".to_vec(),
+            5 => self.rng.i64(..),
+            _ => i64::from(self.rng.i8(..)),
+        };
+        value.to_string().into_bytes()
+    }
+
+    /// Seconds or milliseconds from now on.
+    fn span(&mut self, unit_ms: u64) -> Vec<u8> {
+        let ms = match self.rng.u8(0..10) {
+            0 => return self.integer().into_iter().filter(|byte| self.short_expiries || *byte == b'x').chain(*b"-1").collect(),
+            1 => 0,
+            2..5 if self.short_expiries => self.rng.u64(1..500),
+            _ => self.rng.u64(200_000..10_000_000),
+        };
+        (ms / unit_ms).to_string().into_bytes()
+    }
+
+    /// A moment in seconds or milliseconds.
+    fn moment(&mut self, unit_ms: u64) -> Vec<u8> {
+        let at = match self.rng.u8(0..10) {
+            0 => 1,
+            1..4 if self.short_expiries => self.now_ms + self.rng.u64(0..500),
+            _ => self.now_ms + self.rng.u64(200_000..10_000_000),
+        };
+        (at / unit_ms).to_string().into_bytes()
+    }
+
+    fn expiry(&mut self, words: &mut Vec<Vec<u8>>) {
+        let (word, value) = match self.rng.u8(0..4) {
+            0 => ("EX", self.span(1000)),
+            1 => ("px", self.span(1)),
+            2 => ("EXAT", self.moment(1000)),
+            _ => ("PXAT", self.moment(1)),
+        };
+        words.extend([word.into(), value]);
+    }
+
+    fn chance(&mut self, of_ten: u8) -> bool {
+        self.rng.u8(0..10) < of_ten
+    }
+
+    /// One request.
+    pub fn request(&mut self) -> OwnedArgs {
+        let mut words: Vec<Vec<u8>> = Vec::new();
+        macro_rules! words {
+            ($($word:expr),*) => { words.extend([$(Vec::from($word)),*]) };
+        }
+        match self.rng.u8(0..47) {
+            0..5 => {
+                words!("SET", self.key(), self.value());
+                for word in ["NX", "xx", "GET", "KEEPTTL"] {
+                    if self.chance(2) {
+                        words!(word);
+                    }
+                }
+                if self.chance(3) {
+                    self.expiry(&mut words);
+                }
+            }
+            5 | 6 => words!("GET", self.key()),
+            7 => words!("GETSET", self.key(), self.value()),
+            8 => words!("GETDEL", self.key()),
+            9 => {
+                words!("GETEX", self.key());
+                if self.chance(6) {
+                    self.expiry(&mut words);
+                } else if self.chance(5) {
+                    words!("PERSIST");
+                }
+            }
+            10 => words!("SETNX", self.key(), self.value()),
+            11 => words!("SETEX", self.key(), self.span(1000), self.value()),
+            12 => words!("PSETEX", self.key(), self.span(1), self.value()),
+            13 | 14 => {
+                words!(if self.chance(5) { "MSET" } else { "MSETNX" });
+                for _ in 0..self.rng.u8(1..4) {
+                    words!(self.key(), self.value());
+                }
+                if self.chance(1) {
+                    words!(self.key());
+                }
+            }
+            15 => words!("MGET", self.key(), self.key(), self.key()),
+            16 => words!("INCR", self.key()),
+            17 => words!("DECR", self.key()),
+            18 => words!("INCRBY", self.key(), self.integer()),
+            19 => words!("DECRBY", self.key(), self.integer()),
+            20 => words!("INCRBYFLOAT", self.key(), self.value()),
+            21 => words!("APPEND", self.key(), self.value()),
+            22 => words!("STRLEN", self.key()),
+            23 => words!("SETRANGE", self.key(), self.rng.i8(-1..100).to_string(), self.value()),
+            24 => words!("GETRANGE", self.key(), self.integer(), self.integer()),
+            25 => words!("SUBSTR", self.key(), self.integer(), self.integer()),
+            26 => {
+                words!("LCS", self.key(), self.key());
+                for word in ["LEN", "IDX", "WITHMATCHLEN"] {
+                    if self.chance(3) {
+                        words!(word);
+                    }
+                }
+                if self.chance(2) {
+                    words!("MINMATCHLEN", self.integer());
+                }
+            }
+            27 => words!("DEL", self.key(), self.key()),
+            28 => words!("UNLINK", self.key()),
+            29 => words!("EXISTS", self.key(), self.key()),
+            30 => words!("TYPE", self.key()),
+            31 => words!("KEYS", ["*", "[a-c]", "?", "a*", "[^a]"][self.rng.usize(0..5)]),
+            32 => words!("RENAME", self.key(), self.key()),
+            33 => words!("RENAMENX", self.key(), self.key()),
+            34 => {
+                words!("COPY", self.key(), self.key());
+                if self.chance(4) {
+                    words!("DB", self.rng.u8(0..3).to_string());
+                }
+                if self.chance(5) {
+                    words!("REPLACE");
+                }
+            }
+            35 => words!("MOVE", self.key(), self.rng.u8(0..3).to_string()),
+            36 => words!("TOUCH", self.key(), self.key()),
+            37..41 => {
+                match self.rng.u8(0..4) {
+                    0 => words!("EXPIRE", self.key(), self.span(1000)),
+                    1 => words!("PEXPIRE", self.key(), self.span(1)),
+                    2 => words!("EXPIREAT", self.key(), self.moment(1000)),
+                    _ => words!("PEXPIREAT", self.key(), self.moment(1)),
+                }
+                for word in ["NX", "XX", "GT", "lt"] {
+                    if self.chance(2) {
+                        words!(word);
+                    }
+                }
+            }
+            41 => words!(["TTL", "PTTL", "EXPIRETIME", "PEXPIRETIME"][self.rng.usize(0..4)], self.key()),
+            42 => words!("PERSIST", self.key()),
+            43 => words!("SELECT", self.rng.u8(0..3).to_string()),
+            44 if self.chance(3) => words!("SWAPDB", self.rng.u8(0..3).to_string(), self.rng.u8(0..3).to_string()),
+            44 if self.chance(2) => words!(["FLUSHDB", "FLUSHALL"][self.rng.usize(0..2)]),
+            45 => words!("SCAN", "0", "COUNT", "1000", "MATCH", "*"),
+            46 if self.chance(2) => words!(["GET", "SET", "EXPIRE", "OBJECT", "NOSUCH", "DEL"][self.rng.usize(0..6)], self.key()),
+            _ => words!("DBSIZE"),
+        }
+        let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+        OwnedArgs::from_slices(&words)
+    }
+}
+
+/// Whether two replies are equal, as far as they have to be.
+fn alike(command: &str, ours: &[u8], theirs: &[u8]) -> bool {
+    if ours == theirs {
+        return true;
+    }
+    let parse = |bytes| resp::parse_reply(bytes, &ReplyLimits::default()).expect("a reply").expect("a whole one").0;
+    let (ours, theirs) = (parse(ours), parse(theirs));
+    match command {
+        // The clocks are read at two moments.
+        "TTL" | "PTTL" | "EXPIRETIME" | "PEXPIRETIME" => match (ours, theirs) {
+            (Value::Int(ours), Value::Int(theirs)) => ours > 0 && theirs > 0 && (ours - theirs).abs() < 2000,
+            _ => false,
+        },
+        "KEYS" | "SCAN" => sorted(ours) == sorted(theirs),
+        _ => false,
+    }
+}
+
+fn sorted(reply: Reply<'_>) -> Vec<Vec<u8>> {
+    let items: Vec<Reply<'_>> = match reply {
+        Value::Array(mut items) if items.len() == 2 && items[1].as_slice().is_some() => match items.remove(1) {
+            Value::Array(keys) => keys,
+            other => vec![other],
+        },
+        Value::Array(items) => items,
+        other => vec![other],
+    };
+    let mut texts: Vec<Vec<u8>> =
+        items.iter().map(|item| item.as_bytes().or(item.as_error()).unwrap_or_default().to_vec()).collect();
+    texts.sort();
+    texts
+}
+
+fn compare(seed: u64, requests: usize, proto: Proto) {
+    let Some(mut real) = RealServer::start(&format!("{seed}")) else { return };
+    let mut tester = Tester::new();
+    tester.out.proto = proto;
+    if proto == Proto::Resp3 {
+        real.run(&[b"HELLO", b"3"]);
+    }
+    let mut generator =
+        Generator { rng: fastrand::Rng::with_seed(seed), short_expiries: false, now_ms: now_us() / 1000 };
+    for number in 0..requests {
+        let request = generator.request();
+        let command = String::from_utf8_lossy(request.as_args().at(0)).to_uppercase();
+        let theirs = real.execute(&request);
+        tester.env.set_now_us(now_us());
+        let ours = tester.execute(&request).0;
+        assert!(
+            alike(&command, &ours, &theirs),
+            "request {number} of seed {seed}: {request:?}\n  ours: {}\ntheirs: {}",
+            ours.escape_ascii(),
+            theirs.escape_ascii()
+        );
+    }
+}
+
+#[test]
+fn random_requests_get_the_replies_of_redis() {
+    compare(1, 10_000, Proto::Resp2);
+    compare(2, 5_000, Proto::Resp3);
+}
+
+/// Errors that random requests seldom reach.
+#[test]
+fn rare_requests_get_the_replies_of_redis() {
+    let Some(mut real) = RealServer::start("rare") else { return };
+    let mut tester = Tester::new();
+    tester.env.set_now_us(now_us());
+    for line in include_str!("rare_requests.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let words = resp::split_inline(line.as_bytes()).expect("balanced quotes");
+        let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
+        let request = OwnedArgs::from_slices(&words);
+        let theirs = real.execute(&request);
+        let ours = tester.execute(&request).0;
+        assert_eq!(ours.escape_ascii().to_string(), theirs.escape_ascii().to_string(), "{line}");
+    }
+}
+
+/// A real server takes our effects as its own: it ends with what we have.
+#[test]
+fn a_real_server_applies_our_effects() {
+    let Some(mut real) = RealServer::start("effects") else { return };
+    let mut tester = Tester::new();
+    let now_ms = now_us() / 1000;
+    let mut generator = Generator { rng: fastrand::Rng::with_seed(7), short_expiries: false, now_ms };
+    tester.env.set_now_ms(now_ms);
+    for _ in 0..5_000 {
+        let request = generator.request();
+        let from = tester.execute(&request).1;
+        for effect in tester.log.split_off(from) {
+            let reply = real.execute(&effect);
+            assert!(!reply.starts_with(b"-"), "{effect:?}: {}", reply.escape_ascii());
+        }
+    }
+    let mut keys = 0;
+    for (db, key, value, expiry) in tester.contents() {
+        real.run(&[b"SELECT", db.to_string().as_bytes()]);
+        let mut encoded = Vec::new();
+        resp::encode_bulk(&mut encoded, &value);
+        assert_eq!(real.run(&[b"GET", &key]), encoded, "{}", key.escape_ascii());
+        let expiry = expiry.map_or(-1, |at| at as i64);
+        assert_eq!(real.run(&[b"PEXPIRETIME", &key]), format!(":{expiry}\r\n").into_bytes());
+        keys += 1;
+    }
+    let mut theirs = 0;
+    for db in 0..16 {
+        real.run(&[b"SELECT", format!("{db}").as_bytes()]);
+        let reply = real.run(&[b"DBSIZE"]);
+        theirs += String::from_utf8_lossy(&reply[1..]).trim().parse::<usize>().expect("a number");
+    }
+    assert_eq!(keys, theirs);
+}
+
+/// DUMP on one side, RESTORE on the other.
+#[test]
+fn dumps_are_understood_by_both() {
+    let Some(mut real) = RealServer::start("dumps") else { return };
+    let mut tester = Tester::new();
+    let mut values: Vec<Vec<u8>> =
+        ["", "hello", "0", "-128", "32767", "2147483648", "007"].iter().map(|text| Vec::from(*text)).collect();
+    values.extend([vec![b'x'; 1000], b"abcabcabcabc".repeat(5000), (0..=255).collect()]);
+    for value in values {
+        let bulk = |reply: &[u8]| match resp::parse_reply(reply, &ReplyLimits::default()) {
+            Ok(Some((Value::Bulk(bytes), _))) => bytes.to_vec(),
+            other => panic!("{other:?} is no string"),
+        };
+        real.run(&[b"SET", b"k", &value]);
+        let dump = bulk(&real.run(&[b"DUMP", b"k"]));
+        let restore = OwnedArgs::from_slices(&[b"RESTORE", b"k", b"0", &dump, b"REPLACE"]);
+        assert_eq!(tester.execute(&restore).0, b"+OK\r\n");
+        assert_eq!(bulk(&tester.execute(&OwnedArgs::from_slices(&[b"GET", b"k"])).0), value);
+        let dump = bulk(&tester.execute(&OwnedArgs::from_slices(&[b"DUMP", b"k"])).0);
+        assert_eq!(real.run(&[b"RESTORE", b"k", b"0", &dump, b"REPLACE"]), b"+OK\r\n");
+        assert_eq!(bulk(&real.run(&[b"GET", b"k"])), value);
+    }
+}

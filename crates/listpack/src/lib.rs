@@ -1,0 +1,2 @@
+//! The compact sequence encoding of Redis and Valkey.
+#![forbid(unsafe_code)]

@@ -1,0 +1,241 @@
+//! What a node asks of the world, and what the world answers.
+//!
+//! A node owns no socket, file or thread. It collects [`Action`]s, which its driver takes with
+//! [`Node::take_actions`](crate::Node::take_actions) and carries out; what comes of a job goes back through
+//! [`Node::complete`](crate::Node::complete). The tokio server and the deterministic simulator are two such drivers.
+
+use std::any::Any;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use bytes::Bytes;
+use keyspace::FrozenKeyspace;
+
+use crate::snapshot::{Loaded, SnapshotHeader, SnapshotOptions};
+
+/// Names one connection: a client, a replica, or the link to the master. Never reused.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnId(pub(crate) u64);
+
+impl ConnId {
+    pub(crate) fn new(slot: usize, generation: u32) -> ConnId {
+        ConnId(((generation as u64) << 32) | slot as u64)
+    }
+
+    /// A small dense number, free to be reused once the connection is closed: an index for the driver's table.
+    pub fn slot(self) -> usize {
+        (self.0 & 0xffff_ffff) as usize
+    }
+
+    /// The value as one number, for tokens of a poller.
+    pub fn as_u64(self) -> u64 {
+        self.0
+    }
+
+    /// The inverse of [`ConnId::as_u64`].
+    pub fn from_u64(raw: u64) -> ConnId {
+        ConnId(raw)
+    }
+}
+
+impl fmt::Debug for ConnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "conn#{}.{}", self.slot(), self.0 >> 32)
+    }
+}
+
+/// Names one job that the driver carries out off the engine thread. Never reused.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct JobId(pub u64);
+
+/// Where a snapshot is written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SaveTarget {
+    /// A file: written under a temporary name in the same directory, fsynced, renamed, the directory fsynced.
+    /// The chunks are not handed back.
+    File(PathBuf),
+    /// Replicas: each chunk comes back as [`Completion::Chunk`], one for every credit given.
+    Stream,
+}
+
+/// A snapshot to be serialised on another thread.
+pub struct SaveJob {
+    /// Under which its results come back.
+    pub id: JobId,
+    /// The data as it was at the freeze.
+    pub view: FrozenKeyspace,
+    /// What the file says about itself.
+    pub header: SnapshotHeader,
+    /// How to encode it.
+    pub options: SnapshotOptions,
+    /// Where to.
+    pub target: SaveTarget,
+    /// The job counts the keys it has written here (INFO `current_save_keys_processed`).
+    pub progress: Arc<AtomicU64>,
+}
+
+/// Where a dataset is loaded from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoadSource {
+    /// A file on the disk.
+    File(PathBuf),
+    /// The chunks that follow as [`Action::LoadChunk`], until [`Action::LoadEnd`]. With a path, the very bytes are also
+    /// kept there: written beside it, fsynced and renamed before the job is done.
+    Stream {
+        /// Where a copy is kept.
+        keep: Option<PathBuf>,
+    },
+}
+
+/// A dataset to be built on another thread, beside the one that is being served.
+pub struct LoadJob {
+    /// Under which its results come back.
+    pub id: JobId,
+    /// Where the bytes come from.
+    pub source: LoadSource,
+    /// How many databases, which checks.
+    pub options: crate::snapshot::LoadOptions,
+}
+
+/// What a node wants done.
+pub enum Action {
+    /// Resolve the name and open a TCP connection, off the engine thread; then call
+    /// [`Node::connected`](crate::Node::connected). Its bytes then go through `input`, `output`, `written` and `eof` like any other's.
+    Connect {
+        /// The connection's name from now on.
+        conn: ConnId,
+        /// Host name or address.
+        host: String,
+        /// TCP port.
+        port: u16,
+        /// Give up after so long.
+        timeout_ms: u64,
+        /// The local address to bind first (`bind-source-addr`), if any.
+        bind_source: Option<String>,
+    },
+    /// Close the socket now. The node has forgotten the connection already.
+    Close(ConnId),
+    /// Stop reading from this connection (the loader behind it has enough to do).
+    PauseReading(ConnId),
+    /// Read from it again.
+    ResumeReading(ConnId),
+    /// Serialise a snapshot.
+    Save(Box<SaveJob>),
+    /// Read a file and hand it back chunk by chunk, one for every credit.
+    SendFile {
+        /// Under which the chunks come back.
+        job: JobId,
+        /// What to read.
+        path: PathBuf,
+    },
+    /// So many more chunks may be handed to the node for this job. A job begins with none.
+    Credit {
+        /// The job.
+        job: JobId,
+        /// Chunks.
+        chunks: u32,
+    },
+    /// Build a dataset.
+    Load(Box<LoadJob>),
+    /// More bytes for a job that loads from a stream.
+    LoadChunk {
+        /// The job.
+        job: JobId,
+        /// The bytes.
+        bytes: Bytes,
+    },
+    /// No more bytes will come.
+    LoadEnd(JobId),
+    /// Give the job up: no completion is wanted any more, a temporary file is removed.
+    Cancel(JobId),
+    /// Rewrite the configuration file: read it, pass its text through [`config::Config::rewrite`], replace it atomically.
+    RewriteConfig {
+        /// The job.
+        job: JobId,
+        /// The file.
+        path: PathBuf,
+        /// The settings to write.
+        config: Box<config::Config>,
+    },
+    /// These settings were changed at run time; the driver looks whether one is its own (port, loglevel…).
+    Settings(Vec<&'static str>),
+    /// Drop this elsewhere: freeing it takes long.
+    Free(Box<dyn Any + Send>),
+    /// Let the whole engine stand still for so long (DEBUG SLEEP).
+    Sleep {
+        /// Microseconds.
+        us: u64,
+    },
+    /// End the process.
+    Exit {
+        /// Its exit code.
+        code: i32,
+    },
+}
+
+impl fmt::Debug for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Action::Connect { conn, host, port, .. } => write!(f, "Connect({conn:?} {host}:{port})"),
+            Action::Close(conn) => write!(f, "Close({conn:?})"),
+            Action::PauseReading(conn) => write!(f, "PauseReading({conn:?})"),
+            Action::ResumeReading(conn) => write!(f, "ResumeReading({conn:?})"),
+            Action::Save(job) => write!(f, "Save({:?} to {:?})", job.id, job.target),
+            Action::SendFile { job, path } => write!(f, "SendFile({job:?} {})", path.display()),
+            Action::Credit { job, chunks } => write!(f, "Credit({job:?} {chunks})"),
+            Action::Load(job) => write!(f, "Load({:?} from {:?})", job.id, job.source),
+            Action::LoadChunk { job, bytes } => write!(f, "LoadChunk({job:?} {} bytes)", bytes.len()),
+            Action::LoadEnd(job) => write!(f, "LoadEnd({job:?})"),
+            Action::Cancel(job) => write!(f, "Cancel({job:?})"),
+            Action::RewriteConfig { job, path, .. } => write!(f, "RewriteConfig({job:?} {})", path.display()),
+            Action::Settings(names) => write!(f, "Settings({names:?})"),
+            Action::Free(_) => write!(f, "Free"),
+            Action::Sleep { us } => write!(f, "Sleep({us} us)"),
+            Action::Exit { code } => write!(f, "Exit({code})"),
+        }
+    }
+}
+
+/// Why a dataset could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// There is no such file: an instance that starts has no data yet.
+    #[error("no such file")]
+    NotFound,
+    /// Reading or keeping the bytes failed.
+    #[error("{0}")]
+    Io(String),
+    /// The bytes are no dataset.
+    #[error("{0}")]
+    Corrupt(String),
+}
+
+/// What became of a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SaveReport {
+    /// Encoded size.
+    pub bytes: u64,
+    /// Keys written.
+    pub keys: u64,
+}
+
+/// What came of a job, or of a part of it.
+pub enum Completion {
+    /// A piece of a streamed snapshot or of a file that is sent.
+    Chunk(Bytes),
+    /// The snapshot is written, or the last chunk has been handed over.
+    Saved(Result<SaveReport, String>),
+    /// The file has been handed over to its end.
+    FileSent(Result<u64, String>),
+    /// The loader has taken in so many bytes in all.
+    LoadProgress {
+        /// Bytes taken in.
+        bytes: u64,
+    },
+    /// The dataset stands.
+    Loaded(Result<Box<Loaded>, LoadError>),
+    /// The configuration file is written.
+    ConfigRewritten(Result<(), String>),
+}

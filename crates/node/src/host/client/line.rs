@@ -1,0 +1,178 @@
+//! One line of CLIENT LIST.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+use super::filter::Class;
+use crate::node::Node;
+use crate::session::{Blocked, Session};
+
+/// What CLIENT LIST and the filters go by.
+#[derive(Debug)]
+pub(crate) struct Facts<'a> {
+    pub id: u64,
+    pub class: Class,
+    pub addr: Cow<'a, str>,
+    pub laddr: &'a str,
+    pub fd: i32,
+    pub name: &'a [u8],
+    pub age_s: u64,
+    pub idle_s: u64,
+    pub flags: String,
+    pub db: usize,
+    /// Commands queued by MULTI; `None` outside of a transaction.
+    pub queued: Option<usize>,
+    /// Input that is not executed yet, and the room behind it.
+    pub input: usize,
+    pub input_room: usize,
+    /// Bytes of the arguments of the command being executed, and of those queued.
+    pub argv_bytes: usize,
+    pub queued_bytes: usize,
+    /// Size of the reply buffer, and what of it waits to be written.
+    pub reply_capacity: usize,
+    pub reply_pending: usize,
+    /// Bytes of the log that wait to be sent to a replica.
+    pub feed_pending: u64,
+    pub total_bytes: usize,
+    pub command: &'a str,
+    pub user: &'static str,
+    pub protocol: u8,
+    pub lib_name: &'a [u8],
+    pub lib_ver: &'a [u8],
+}
+
+impl Default for Facts<'_> {
+    fn default() -> Self {
+        Facts {
+            id: 0,
+            class: Class::Normal,
+            addr: Cow::Borrowed(""),
+            laddr: "",
+            fd: -1,
+            name: b"",
+            age_s: 0,
+            idle_s: 0,
+            flags: "N".to_owned(),
+            db: 0,
+            queued: None,
+            input: 0,
+            input_room: 0,
+            argv_bytes: 0,
+            queued_bytes: 0,
+            reply_capacity: 0,
+            reply_pending: 0,
+            feed_pending: 0,
+            total_bytes: 0,
+            command: "NULL",
+            user: "default",
+            protocol: 2,
+            lib_name: b"",
+            lib_ver: b"",
+        }
+    }
+}
+
+impl<'a> Facts<'a> {
+    /// The facts of a client or replica.
+    pub fn of(node: &Node, session: &'a Session) -> Facts<'a> {
+        let seconds_since = |us: u64| node.now.mono_us.saturating_sub(us) / 1_000_000;
+        let queued_bytes = session.transaction.as_ref().map_or(0, |transaction| transaction.bytes);
+        Facts {
+            id: session.id,
+            class: if session.is_replica() { Class::Replica } else { Class::Normal },
+            addr: Cow::Borrowed(&session.peer.addr),
+            laddr: &session.peer.laddr,
+            fd: session.peer.fd,
+            name: &session.name,
+            age_s: seconds_since(session.created_us),
+            idle_s: seconds_since(session.last_input_us),
+            flags: flags(session),
+            db: session.db,
+            queued: session.transaction.as_ref().map(|transaction| transaction.queue.len()),
+            input: session.pending.len(),
+            input_room: session.pending.capacity() - session.pending.len(),
+            argv_bytes: 0,
+            queued_bytes,
+            reply_capacity: session.reply.buf.capacity(),
+            reply_pending: session.reply_pending(),
+            feed_pending: feed_pending(node, session),
+            total_bytes: memory(session),
+            command: session.last_command.map_or("NULL", |spec| spec.full_name),
+            user: "default",
+            protocol: if session.resp3() { 3 } else { 2 },
+            lib_name: &session.lib_name,
+            lib_ver: &session.lib_ver,
+        }
+    }
+
+    /// Appends the line.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let mut text = String::with_capacity(320);
+        let queued = self.queued.map_or(-1, |queued| queued as i64);
+        let events = if self.reply_pending > 0 || self.feed_pending > 0 { "rw" } else { "r" };
+        let _ = write!(text, "id={} addr={} laddr={} fd={} name=", self.id, self.addr, self.laddr, self.fd);
+        out.extend_from_slice(text.as_bytes());
+        out.extend_from_slice(self.name);
+        text.clear();
+        let _ = write!(
+            text,
+            " age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={queued} qbuf={} qbuf-free={} argv-mem={} multi-mem={} \
+             rbs={} rbp={} obl={} oll=0 omem={} tot-mem={} events={events} cmd={} user={} redir=-1 resp={} lib-name=",
+            self.age_s,
+            self.idle_s,
+            self.flags,
+            self.db,
+            self.input,
+            self.input_room,
+            self.argv_bytes,
+            self.queued_bytes,
+            self.reply_capacity,
+            // The buffer has grown to what was needed of it, and is given back when it is no longer.
+            self.reply_capacity,
+            self.reply_pending,
+            self.feed_pending,
+            self.total_bytes,
+            self.command,
+            self.user,
+            self.protocol,
+        );
+        out.extend_from_slice(text.as_bytes());
+        out.extend_from_slice(self.lib_name);
+        out.extend_from_slice(b" lib-ver=");
+        out.extend_from_slice(self.lib_ver);
+        out.push(b'\n');
+    }
+}
+
+/// The letters of the state a client is in.
+fn flags(session: &Session) -> String {
+    let letters = [
+        ('S', session.is_replica()),
+        ('x', session.transaction.is_some()),
+        ('b', session.blocked.is_some_and(|blocked| !matches!(blocked, Blocked::Job(_)))),
+        ('d', session.watch_broken),
+        ('c', session.close_after_reply),
+        ('U', session.peer.unix),
+        ('e', session.no_evict),
+        ('T', session.no_touch),
+    ];
+    let set: String = letters.iter().filter(|(_, set)| *set).map(|(letter, _)| letter).collect();
+    if set.is_empty() { "N".to_owned() } else { set }
+}
+
+/// Bytes that wait to be sent to the replica behind a connection, its replies apart.
+pub(crate) fn feed_pending(node: &Node, session: &Session) -> u64 {
+    let Some(feed) = session.replica.as_deref().filter(|feed| feed.is_attached()) else { return 0 };
+    let stream = if feed.state.is_online() { node.replication.log.end().since(feed.sent) } else { 0 };
+    feed.payload.len() as u64 + stream
+}
+
+/// Bytes that a client occupies.
+pub(crate) fn memory(session: &Session) -> usize {
+    size_of::<Session>()
+        + session.pending.capacity()
+        + session.reply.buf.capacity()
+        + session.name.capacity()
+        + session.transaction.as_ref().map_or(0, |transaction| transaction.bytes)
+        + session.watched.iter().map(|watched| size_of_val(watched) + watched.key.len()).sum::<usize>()
+}

@@ -1,0 +1,51 @@
+//! The section about connections.
+
+use super::Report;
+use crate::node::Node;
+use crate::session::{Blocked, Session};
+
+/// `# Clients`
+pub(super) fn write(node: &Node, session: &Session, report: &mut Report) {
+    let all = || node.sessions().chain(std::iter::once(session));
+    let clients = || all().filter(|session| !session.is_replica());
+    let timed_out_later = |session: &&Session| {
+        matches!(session.blocked, Some(Blocked::Wait { deadline_ms: Some(_), .. }))
+    };
+    report.put("connected_clients", clients().count());
+    report.put("cluster_connections", 0);
+    report.put("maxclients", node.config.settings().maxclients);
+    report.put("client_recent_max_input_buffer", all().map(|one| one.pending.len()).max().unwrap_or(0));
+    report.put("client_recent_max_output_buffer", all().map(Session::reply_pending).max().unwrap_or(0));
+    report.put("blocked_clients", all().filter(|one| one.blocked.is_some()).count());
+    report.put("tracking_clients", 0);
+    report.put("pubsub_clients", 0);
+    report.put("watching_clients", all().filter(|one| !one.watched.is_empty()).count());
+    report.put("clients_in_timeout_table", all().filter(timed_out_later).count());
+    report.put("total_watched_keys", node.watchers.len());
+    report.zeros(&["total_blocking_keys", "total_blocking_keys_on_nokey"]);
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::Fixture;
+
+    #[test]
+    fn clients_are_counted_with_the_one_that_asks() {
+        let mut node = Fixture::new();
+        let other = node.client();
+        node.run(&["WATCH", "a", "b"]);
+        node.run_on(other, &["WATCH", "b"]);
+        let third = node.client();
+        assert_eq!(node.run_on(third, &["WAIT", "5", "0"]), "", "nobody will ever acknowledge");
+        let reply = node.run(&["INFO", "clients"]);
+        for line in [
+            "connected_clients:3",
+            "blocked_clients:1",
+            "clients_in_timeout_table:0",
+            "watching_clients:2",
+            "total_watched_keys:2",
+        ] {
+            assert!(reply.contains(&format!("\r\n{line}\r\n")), "no {line} in {reply}");
+        }
+    }
+}

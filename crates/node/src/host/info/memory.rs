@@ -1,0 +1,102 @@
+//! The section about memory.
+
+use super::Report;
+use crate::host::memory::{difference, ratio};
+use crate::node::Node;
+use crate::session::Session;
+
+/// `# Memory`
+pub(super) fn write(node: &Node, session: &Session, report: &mut Report) {
+    let memory = node.memory;
+    let settings = node.config.settings();
+    let overhead = node.overhead(session);
+    let peak = node.stats.peak_memory;
+    let dataset = memory.used.saturating_sub(overhead.total());
+    report.bytes("used_memory", memory.used);
+    report.bytes("used_memory_rss", memory.rss);
+    report.bytes("used_memory_peak", peak);
+    report.put("used_memory_peak_perc", percent(memory.used, peak));
+    report.put("used_memory_overhead", overhead.total());
+    report.put("used_memory_dataset", dataset);
+    report.put("used_memory_dataset_perc", percent(dataset, memory.used));
+    report.put("allocator_allocated", memory.used);
+    report.put("allocator_active", memory.active);
+    report.put("allocator_resident", memory.resident);
+    report.bytes("total_system_memory", memory.total_system);
+    report.zeros(&["used_memory_lua", "used_memory_vm_eval"]);
+    report.put("used_memory_lua_human", "0B");
+    report.zeros(&[
+        "used_memory_scripts_eval",
+        "number_of_cached_scripts",
+        "number_of_functions",
+        "number_of_libraries",
+        "used_memory_vm_functions",
+    ]);
+    report.bytes("used_memory_vm_total", 0);
+    report.put("used_memory_functions", 0);
+    report.bytes("used_memory_scripts", 0);
+    report.bytes("maxmemory", settings.maxmemory);
+    report.put("maxmemory_policy", settings.maxmemory_policy);
+    quotient(report, "allocator_frag_ratio", memory.active, memory.used);
+    report.put("allocator_frag_bytes", difference(memory.active, memory.used));
+    quotient(report, "allocator_rss_ratio", memory.resident, memory.active);
+    report.put("allocator_rss_bytes", difference(memory.resident, memory.active));
+    quotient(report, "rss_overhead_ratio", memory.rss, memory.resident);
+    report.put("rss_overhead_bytes", difference(memory.rss, memory.resident));
+    quotient(report, "mem_fragmentation_ratio", memory.rss, memory.used);
+    report.put("mem_fragmentation_bytes", difference(memory.rss, memory.used));
+    let backlog = if node.replication.has_log() { overhead.log.min(settings.repl_backlog_size) } else { 0 };
+    report.put("mem_replication_backlog", backlog);
+    report.put("mem_total_replication_buffers", overhead.log);
+    report.put("mem_clients_slaves", overhead.replicas);
+    report.put("mem_clients_normal", overhead.clients);
+    report.zeros(&["mem_cluster_links", "mem_aof_buffer", "active_defrag_running"]);
+}
+
+fn quotient(report: &mut Report, name: &str, part: u64, whole: u64) {
+    report.put(name, format_args!("{:.2}", ratio(part, whole)));
+}
+
+fn percent(part: u64, whole: u64) -> String {
+    format!("{:.2}%", 100.0 * ratio(part, whole))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::stats::{CpuReading, MemoryReading};
+    use crate::testing::Fixture;
+
+    #[test]
+    fn readings_are_shown_with_what_follows_from_them() {
+        let mut node = Fixture::with(&["--maxmemory", "100mb"]);
+        let high = MemoryReading { used: 4 << 20, ..MemoryReading::default() };
+        let now = MemoryReading {
+            used: 3 << 20,
+            rss: 6 << 20,
+            active: 4 << 20,
+            resident: 5 << 20,
+            total_system: 1 << 34,
+        };
+        node.node.set_readings(high, CpuReading::default());
+        node.node.set_readings(now, CpuReading::default());
+        let reply = node.run(&["INFO", "memory"]);
+        for line in [
+            "used_memory:3145728",
+            "used_memory_human:3.00M",
+            "used_memory_rss_human:6.00M",
+            "used_memory_peak:4194304",
+            "used_memory_peak_perc:75.00%",
+            "total_system_memory_human:16.00G",
+            "maxmemory:104857600",
+            "maxmemory_human:100.00M",
+            "maxmemory_policy:noeviction",
+            "allocator_frag_ratio:1.33",
+            "allocator_frag_bytes:1048576",
+            "mem_fragmentation_ratio:2.00",
+            "mem_fragmentation_bytes:3145728",
+            "mem_replication_backlog:0",
+        ] {
+            assert!(reply.contains(&format!("\r\n{line}\r\n")), "no {line} in {reply}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The sections of counters.
+
+use super::Report;
+use crate::node::Node;
+use crate::session::Session;
+use crate::stats::Rate;
+
+/// `# Stats`
+pub(super) fn write(node: &Node, _: &Session, report: &mut Report) {
+    let stats = &node.stats;
+    report.put("total_connections_received", stats.connections_received);
+    report.put("total_commands_processed", stats.commands);
+    report.put("instantaneous_ops_per_sec", stats.ops_rate.per_second());
+    report.put("total_net_input_bytes", stats.net_in + stats.net_repl_in);
+    report.put("total_net_output_bytes", stats.net_out + stats.net_repl_out);
+    report.put("total_net_repl_input_bytes", stats.net_repl_in);
+    report.put("total_net_repl_output_bytes", stats.net_repl_out);
+    kibibytes(report, "instantaneous_input_kbps", &stats.in_rate);
+    kibibytes(report, "instantaneous_output_kbps", &stats.out_rate);
+    kibibytes(report, "instantaneous_input_repl_kbps", &stats.repl_in_rate);
+    kibibytes(report, "instantaneous_output_repl_kbps", &stats.repl_out_rate);
+    report.put("rejected_connections", stats.connections_rejected);
+    report.put("sync_full", stats.sync_full);
+    report.put("sync_partial_ok", stats.sync_partial_ok);
+    report.put("sync_partial_err", stats.sync_partial_err);
+    report.put("expired_keys", stats.expired);
+    report.put("expired_time_cap_reached_count", stats.expired_time_cap);
+    report.zeros(&[
+        "evicted_keys",
+        "evicted_clients",
+        "total_eviction_exceeded_time",
+        "current_eviction_exceeded_time",
+    ]);
+    report.put("keyspace_hits", stats.hits);
+    report.put("keyspace_misses", stats.misses);
+    report.zeros(&["pubsub_channels", "pubsub_patterns", "pubsubshard_channels"]);
+    // A snapshot is taken by freezing a view; where others fork, this is what it costs.
+    report.put("latest_fork_usec", stats.last_freeze_us);
+    report.put("total_forks", stats.forks);
+    report.zeros(&[
+        "migrate_cached_sockets",
+        "slave_expires_tracked_keys",
+        "active_defrag_hits",
+        "active_defrag_misses",
+        "active_defrag_key_hits",
+        "active_defrag_key_misses",
+        "total_active_defrag_time",
+        "current_active_defrag_time",
+        "tracking_total_keys",
+        "tracking_total_items",
+        "tracking_total_prefixes",
+        "unexpected_error_replies",
+    ]);
+    report.put("total_error_replies", stats.error_replies);
+    report.put("dump_payload_sanitizations", 0);
+    report.put("total_reads_processed", stats.reads);
+    report.put("total_writes_processed", stats.writes);
+    report.zeros(&["io_threaded_reads_processed", "io_threaded_writes_processed"]);
+    report.put("client_query_buffer_limit_disconnections", stats.query_limit_disconnections);
+    report.put("client_output_buffer_limit_disconnections", stats.obl_disconnections);
+}
+
+fn kibibytes(report: &mut Report, name: &str, rate: &Rate) {
+    report.put(name, format_args!("{:.2}", rate.per_second() as f64 / 1024.0));
+}
+
+/// `# Commandstats`: the commands that were called, or refused.
+pub(super) fn commands(node: &Node, _: &Session, report: &mut Report) {
+    for container in node.registry.iter() {
+        for spec in std::iter::once(container).chain(container.subcommands) {
+            let stats = node.stats.per_command[node.registry.index(spec)];
+            if stats.calls == 0 && stats.rejected == 0 && stats.failed == 0 {
+                continue;
+            }
+            let micros = stats.nanos / 1000;
+            let per_call = if stats.calls == 0 { 0.0 } else { stats.nanos as f64 / 1000.0 / stats.calls as f64 };
+            report.put(
+                &format!("cmdstat_{}", spec.full_name),
+                format_args!(
+                    "calls={},usec={micros},usec_per_call={per_call:.2},rejected_calls={},failed_calls={}",
+                    stats.calls, stats.rejected, stats.failed
+                ),
+            );
+        }
+    }
+}
+
+/// `# Errorstats`: error replies by their codes.
+pub(super) fn errors(node: &Node, _: &Session, report: &mut Report) {
+    for (code, count) in &node.stats.errors {
+        // A colon ends the name of a field.
+        let code = code.replace([':', '\r', '\n'], "_");
+        report.put(&format!("errorstat_{code}"), format_args!("count={count}"));
+    }
+}
+
+/// `# Keyspace`: the databases that hold keys.
+pub(super) fn keyspace(node: &Node, _: &Session, report: &mut Report) {
+    for index in 0..node.keyspace.databases() {
+        let db = node.keyspace.db(index);
+        if !db.is_empty() {
+            let avg_ttl = db.avg_ttl(node.now.unix_ms());
+            report.put(
+                &format!("db{index}"),
+                format_args!("keys={},expires={},avg_ttl={avg_ttl}", db.len(), db.expires()),
+            );
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! REPLICAOF, REPLCONF, PSYNC, ROLE, WAIT.
+
+use psync::master::{Decision, PsyncRequest, Replconf, decide};
+use resp::Args;
+
+use crate::node::Node;
+use crate::replication::feed::ReplicaFeed;
+use crate::session::{Blocked, Session};
+
+/// REPLICAOF host port | NO ONE
+pub(crate) fn replicaof(node: &mut Node, session: &mut Session, args: Args<'_>) {
+    if args.at(1).eq_ignore_ascii_case(b"no") && args.at(2).eq_ignore_ascii_case(b"one") {
+        if node.replication.is_replica() {
+            node.promote();
+            node.note_replicaof();
+            tracing::info!("MASTER MODE enabled (user request from {})", session.peer.addr);
+        }
+        return session.reply.ok();
+    }
+    let Ok(host) = std::str::from_utf8(args.at(1)) else {
+        return session.reply.error("ERR Invalid master host");
+    };
+    let port = std::str::from_utf8(args.at(2)).ok().and_then(|text| text.parse::<i64>().ok());
+    let Some(port) = port else {
+        return session.reply.error(commands::errors::NOT_INTEGER);
+    };
+    let Some(port) = u16::try_from(port).ok().filter(|&port| port > 0) else {
+        return session.reply.error("ERR Invalid master port");
+    };
+    if let Some(upstream) = &node.replication.upstream
+        && upstream.host.eq_ignore_ascii_case(host)
+        && upstream.port == port
+    {
+        return session.reply.simple("OK Already connected to specified master");
+    }
+    node.follow(host, port);
+    node.note_replicaof();
+    tracing::info!("REPLICAOF {host}:{port} enabled (user request from {})", session.peer.addr);
+    session.reply.ok();
+}
+
+/// ROLE
+pub(crate) fn role(node: &mut Node, session: &mut Session, _: Args<'_>) {
+    let reply = &mut session.reply;
+    let offset = node.replication.log.end().0 as i64;
+    if let Some(upstream) = &node.replication.upstream {
+        reply.array(5);
+        reply.bulk(b"slave");
+        reply.bulk(upstream.host.as_bytes());
+        reply.int(i64::from(upstream.port));
+        reply.bulk(upstream.state().name().as_bytes());
+        reply.int(if upstream.is_up() { offset } else { -1 });
+        return;
+    }
+    let replicas: Vec<(String, u16, i64)> = node
+        .feeds()
+        .filter(|(_, feed)| feed.state.is_online())
+        .map(|(session, feed)| {
+            let acked = feed.state.acked().map_or(0, |acked| acked.0 as i64);
+            (replica_ip(session, feed), feed.state.listening_port(), acked)
+        })
+        .collect();
+    reply.array(3);
+    reply.bulk(b"master");
+    reply.int(offset);
+    reply.array(replicas.len());
+    for (ip, port, acked) in replicas {
+        reply.array(3);
+        reply.bulk(ip.as_bytes());
+        reply.bulk_int(i64::from(port));
+        reply.bulk_int(acked);
+    }
+}
+
+/// The address a replica is shown with: the one it announces, or the one it comes from.
+pub(crate) fn replica_ip(session: &Session, feed: &ReplicaFeed) -> String {
+    match feed.state.announced_ip() {
+        Some(ip) => ip.to_owned(),
+        None => session
+            .peer
+            .addr
+            .rsplit_once(':')
+            .map_or("", |(ip, _)| ip.trim_start_matches('[').trim_end_matches(']'))
+            .to_owned(),
+    }
+}
+
+/// REPLCONF option value …
+pub(crate) fn replconf(node: &mut Node, session: &mut Session, args: Args<'_>) {
+    let now_ms = node.now.mono_ms();
+    let feed = session.replica.get_or_insert_with(|| Box::new(ReplicaFeed::new(now_ms)));
+    match feed.state.replconf(now_ms, args.from(1).iter()) {
+        Ok(Replconf::Ok) => session.reply.ok(),
+        Ok(Replconf::Ack { starts_stream }) => {
+            let conn = session.conn;
+            if starts_stream {
+                tracing::info!("Synchronization with replica {} succeeded", session.peer.addr);
+                node.refresh_gate();
+            }
+            node.acks.push(conn);
+        }
+        Ok(Replconf::GetAck) => {}
+        Err(error) => session.reply.error(&format!("ERR {error}")),
+    }
+}
+
+/// PSYNC replication-id offset [FAILOVER], and SYNC
+pub(crate) fn psync(node: &mut Node, session: &mut Session, args: Args<'_>) {
+    if session.is_replica() {
+        return;
+    }
+    if session.transaction.is_some() {
+        return session.reply.error("ERR Command not allowed inside a transaction");
+    }
+    if node.replication.upstream.as_ref().is_some_and(|upstream| !upstream.is_up()) {
+        return session.reply.error("NOMASTERLINK Can't SYNC while not connected with my master");
+    }
+    if session.reply_pending() > 0 {
+        return session.reply.error("ERR SYNC and PSYNC are invalid with pending output");
+    }
+    let now_ms = node.now.mono_ms();
+    let feed = session.replica.get_or_insert_with(|| Box::new(ReplicaFeed::new(now_ms)));
+    let legacy = args.at(0).eq_ignore_ascii_case(b"sync");
+    if !legacy {
+        let request = match PsyncRequest::parse(args.from(1).iter()) {
+            Ok(request) => request,
+            Err(error) => return session.reply.error(&format!("ERR {error}")),
+        };
+        if request.failover {
+            return session.reply.error("ERR PSYNC FAILOVER is not supported by this instance");
+        }
+        // A history that begins now can't be the one that is asked for: its id is new.
+        node.replication.begin_logging(&mut node.rng);
+        let decision =
+            decide(&request, feed.state.capabilities(), &node.replication.history, &node.replication.log);
+        match decision {
+            Decision::Continue { reply, from } => {
+                if feed.state.continue_from(now_ms, from).is_err() {
+                    return session.reply.error("ERR PSYNC has no place here");
+                }
+                feed.sent = from;
+                session.reply.raw(&reply);
+                node.stats.sync_partial_ok += 1;
+                node.replication.replicas.push(session.conn);
+                tracing::info!(
+                    "Partial resynchronization request from {} accepted. Sending {} bytes of backlog starting from offset {}.",
+                    session.peer.addr,
+                    node.replication.log.end().0 - from.0,
+                    from.0 + 1
+                );
+                node.refresh_gate();
+                return;
+            }
+            Decision::Full { reason } => {
+                if request.id.is_some() {
+                    node.stats.sync_partial_err += 1;
+                    tracing::info!(
+                        "Partial resynchronization not accepted for replica {}: {reason}",
+                        session.peer.addr
+                    );
+                } else {
+                    tracing::info!("Full resync requested by replica {}", session.peer.addr);
+                }
+            }
+        }
+    }
+    node.replication.begin_logging(&mut node.rng);
+    node.stats.sync_full += 1;
+    node.replica_needs_snapshot(session, legacy);
+    node.syncs_requested = true;
+}
+
+/// WAIT numreplicas timeout
+pub(crate) fn wait(node: &mut Node, session: &mut Session, args: Args<'_>) {
+    if node.replication.is_replica() {
+        return session.reply.error(
+            "ERR WAIT cannot be used with replica instances. Please also note that writes to replicas are just local and are \
+             not propagated.",
+        );
+    }
+    let number = |index: usize| std::str::from_utf8(args.at(index)).ok().and_then(|text| text.parse::<i64>().ok());
+    let Some(replicas) = number(1) else {
+        return session.reply.error("ERR value is not an integer or out of range");
+    };
+    let Some(timeout_ms) = number(2) else {
+        return session.reply.error("ERR timeout is not an integer or out of range");
+    };
+    if timeout_ms < 0 {
+        return session.reply.error("ERR timeout is negative");
+    }
+    let acknowledged = node.replicas_at(session.last_write) as i64;
+    // Inside a transaction nothing can be waited for.
+    if acknowledged >= replicas || session.in_exec {
+        return session.reply.int(acknowledged);
+    }
+    let deadline_ms = (timeout_ms > 0).then(|| node.now.mono_ms().saturating_add(timeout_ms as u64));
+    session.blocked = Some(Blocked::Wait { offset: session.last_write, replicas, deadline_ms });
+    node.wait.clients.push(session.conn);
+    node.ask_for_acks();
+}
+
+impl Node {
+    /// Makes the configuration say which master is followed: CONFIG GET and CONFIG REWRITE show it.
+    fn note_replicaof(&mut self) {
+        let text = match &self.replication.upstream {
+            Some(upstream) => format!("{} {}", upstream.host, upstream.port),
+            None => String::new(),
+        };
+        if let Err(error) = self.config.force("replicaof", &text) {
+            tracing::warn!("The configuration does not take replicaof '{text}': {error}");
+        }
+    }
+
+    /// Asks all replicas how far they are.
+    pub(crate) fn ask_for_acks(&mut self) {
+        if !self.replication.replicas.is_empty() {
+            self.replication.log_control(&[b"REPLCONF", b"GETACK", b"*"]);
+        }
+    }
+
+    /// Answers those whose replicas have acknowledged, or whose time is over.
+    pub(crate) fn serve_waiting(&mut self) {
+        if self.wait.clients.is_empty() {
+            return;
+        }
+        let now_ms = self.now.mono_ms();
+        for conn in self.wait.clients.clone() {
+            let Some(session) = self.session(conn) else { continue };
+            let Some(Blocked::Wait { offset, replicas, deadline_ms }) = session.blocked else { continue };
+            let acknowledged = self.replicas_at(offset) as i64;
+            if acknowledged >= replicas || deadline_ms.is_some_and(|deadline| now_ms >= deadline) {
+                self.wait.clients.retain(|&other| other != conn);
+                self.unblock(conn, |session| session.reply.int(acknowledged));
+            }
+        }
+    }
+
+    /// The role changes: what clients wait for will not come.
+    pub(crate) fn unblock_waiting(&mut self, error: &str) {
+        for conn in std::mem::take(&mut self.wait.clients) {
+            self.unblock(conn, |session| session.reply.error(error));
+        }
+    }
+}

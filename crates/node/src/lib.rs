@@ -1,0 +1,62 @@
+//! One whole Tandem instance without I/O.
+//!
+//! A [`Node`] holds everything that makes a server: sessions, commands, the keyspace, the log of effects with its readers,
+//! replication in both roles, and the decisions about persistence. It owns no socket, file, thread or clock. Whoever drives
+//! it tells it what happened (bytes came, a job ended, time passed) and carries out what it asks for ([`Action`]). The crate
+//! `server` drives it with tokio; the simulator drives dozens of them in one thread, with virtual time.
+//!
+//! The order of calls in one round of a driver:
+//!
+//! 1. [`Node::accept`], [`Node::input`], [`Node::eof`], [`Node::complete`] for whatever has happened;
+//! 2. [`Node::before_write`], once: the log is handed to its readers;
+//! 3. [`Node::take_writable`], and for each connection [`Node::output`] and [`Node::written`];
+//! 4. [`Node::take_actions`];
+//! 5. [`Node::tick`] when [`Node::deadline`] is reached.
+//!
+//! ```
+//! use node::{Boot, Node, Now, Peer};
+//!
+//! let config = config::load(&["--save".into(), "".into()], &config::NoFiles)?.config;
+//! let now = Now { unix_us: 1_700_000_000_000_000, mono_us: 0 };
+//! let mut node = Node::new(config, Boot::default(), now);
+//! node.start_empty(now);
+//! let client = node.accept(now, Peer { loopback: true, ..Peer::default() }).expect("there is room");
+//! node.input(now, client, b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n");
+//! let mut reply = Default::default();
+//! node.output(client, &mut reply);
+//! assert_eq!(reply[0], b"+OK\r\n");
+//! # Ok::<(), config::ConfigError>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod action;
+mod batch;
+mod exec;
+mod host;
+mod node;
+mod pause;
+mod persistence;
+mod replication;
+mod session;
+mod slowlog;
+pub mod snapshot;
+mod stats;
+#[cfg(test)]
+mod testing;
+mod tick;
+mod time;
+mod watch;
+
+pub use action::{
+    Action, Completion, ConnId, JobId, LoadError, LoadJob, LoadSource, SaveJob, SaveReport, SaveTarget,
+};
+pub use node::{Boot, Node, Signal};
+pub use session::Peer;
+pub use stats::{CpuReading, MemoryReading};
+pub use time::Now;
+
+/// The version of Redis whose commands and replies this instance offers; clients choose their features by it.
+pub const REDIS_VERSION: &str = "7.2.4";
+
+/// The version of Tandem.
+pub const TANDEM_VERSION: &str = env!("CARGO_PKG_VERSION");

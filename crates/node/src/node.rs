@@ -1,0 +1,616 @@
+//! The instance: what it owns, and the face that a driver sees.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use crate::action::{Action, Completion, ConnId, JobId};
+use crate::batch::Batch;
+use commands::{Effects, Env, ExpiryMode, Registry};
+use crate::host::HostTable;
+use keyspace::{ExpireCursor, Keyspace};
+use crate::pause::Pause;
+use crate::persistence::Persistence;
+use crate::replication::Replication;
+use crate::session::{Peer, Session};
+use crate::slowlog::SlowLog;
+use crate::stats::{CommandStats, CpuReading, MemoryReading, Stats};
+use crate::time::Now;
+use crate::watch::Watchers;
+
+/// What a node is told about the process it lives in.
+#[derive(Clone, Debug)]
+pub struct Boot {
+    /// Seed of everything random: ids, hash seeds, sampling.
+    pub seed: u64,
+    /// Process id, for INFO.
+    pub pid: u32,
+    /// Path of the program, for INFO.
+    pub executable: String,
+    /// Path of the configuration file, if there is one.
+    pub config_file: Option<PathBuf>,
+    /// Name and version of the operating system, for INFO.
+    pub os: String,
+    /// A monotonic clock in nanoseconds that is read around commands to know what they cost. A simulator gives one that
+    /// stands still.
+    pub clock_ns: fn() -> u64,
+}
+
+impl Default for Boot {
+    fn default() -> Boot {
+        Boot {
+            seed: 0,
+            pid: 0,
+            executable: String::new(),
+            config_file: None,
+            os: String::new(),
+            clock_ns: || 0,
+        }
+    }
+}
+
+/// What ends the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGTERM.
+    Term,
+    /// SIGINT.
+    Int,
+}
+
+/// Reasons for which a command may be refused; none of them set is the fast path.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(crate) struct Gate {
+    pub loading: bool,
+    pub read_only: bool,
+    pub stale: bool,
+    pub persistence_failing: bool,
+    pub few_replicas: bool,
+    pub paused: bool,
+}
+
+impl Gate {
+    pub fn is_open(self) -> bool {
+        self == Gate::default()
+    }
+}
+
+/// What a slot of the connection table holds.
+pub(crate) enum Slot {
+    Free,
+    Client(Box<Session>),
+    /// The session is in use further up the call stack.
+    Busy,
+    /// The link to the master; its state is in [`Replication`].
+    Upstream,
+}
+
+pub(crate) struct SlotEntry {
+    pub generation: u32,
+    pub slot: Slot,
+}
+
+/// One whole instance. See the crate's documentation for how it is driven.
+pub struct Node {
+    pub(crate) boot: Boot,
+    pub(crate) config: config::Config,
+    pub(crate) registry: Registry,
+    pub(crate) host: HostTable,
+    pub(crate) keyspace: Keyspace,
+    pub(crate) now: Now,
+    pub(crate) env: Env,
+    pub(crate) effects: Effects,
+    pub(crate) rng: fastrand::Rng,
+    pub(crate) slots: Vec<SlotEntry>,
+    free_slots: Vec<usize>,
+    pub(crate) clients: usize,
+    pub(crate) next_client_id: u64,
+    next_job: u64,
+    pub(crate) writable: Vec<ConnId>,
+    pub(crate) actions: Vec<Action>,
+    pub(crate) replication: Replication,
+    pub(crate) persistence: Persistence,
+    pub(crate) stats: Stats,
+    pub(crate) slowlog: SlowLog,
+    pub(crate) watchers: Watchers,
+    pub(crate) pause: Pause,
+    pub(crate) gate: Gate,
+    pub(crate) batch: Batch,
+    pub(crate) run_id: String,
+    pub(crate) started: Now,
+    pub(crate) memory: MemoryReading,
+    pub(crate) cpu: CpuReading,
+    pub(crate) expire: ExpireState,
+    pub(crate) debug: DebugSwitches,
+    pub(crate) next_tick_us: u64,
+    pub(crate) wait: WaitList,
+    /// Replicas whose acknowledgement has come in this round.
+    pub(crate) acks: Vec<ConnId>,
+    /// A replica has asked for a full synchronisation in this round.
+    pub(crate) syncs_requested: bool,
+}
+
+/// Where the search for expired keys stands.
+#[derive(Default)]
+pub(crate) struct ExpireState {
+    pub db: usize,
+    pub cursor: ExpireCursor,
+}
+
+/// Clients that wait for acknowledgements, in order of arrival.
+#[derive(Default)]
+pub(crate) struct WaitList {
+    pub clients: Vec<ConnId>,
+}
+
+/// Switches of the DEBUG command.
+pub(crate) struct DebugSwitches {
+    pub active_expire: bool,
+    pub skip_checksum: bool,
+    pub pause_cron: bool,
+    /// A reload that waits for the dump file.
+    pub reload: Option<crate::host::debug::reload::Reload>,
+}
+
+impl Default for DebugSwitches {
+    fn default() -> Self {
+        DebugSwitches { active_expire: true, skip_checksum: false, pause_cron: false, reload: None }
+    }
+}
+
+impl Node {
+    /// An instance with this configuration, still without data. Call [`Node::start`] next.
+    pub fn new(config: config::Config, boot: Boot, now: Now) -> Node {
+        let mut rng = fastrand::Rng::with_seed(boot.seed);
+        let settings = config.settings();
+        let databases = settings.databases;
+        let mut registry = Registry::new();
+        for (from, to) in &settings.rename_command {
+            if let Err(error) = registry.rename(from.as_bytes(), to.as_bytes()) {
+                tracing::warn!("rename-command {from} {to}: {error}");
+            }
+        }
+        let host = HostTable::new(&registry);
+        let stats =
+            Stats { per_command: vec![CommandStats::default(); host.len()], ..Stats::default() };
+        let keyspace = Keyspace::new(databases, rng.u64(..));
+        let replication = Replication::new(&mut rng, settings);
+        let run_id = backlog::ReplicationId::random(&mut rng).to_string();
+        let persistence = Persistence::new(now);
+        let mut node = Node {
+            boot,
+            registry,
+            host,
+            keyspace,
+            now,
+            env: Env { databases, expiry: ExpiryMode::Delete, ..Env::default() },
+            effects: Effects::new(),
+            rng,
+            slots: Vec::new(),
+            free_slots: Vec::new(),
+            clients: 0,
+            next_client_id: 1,
+            next_job: 1,
+            writable: Vec::new(),
+            actions: Vec::new(),
+            replication,
+            persistence,
+            stats,
+            slowlog: SlowLog::default(),
+            watchers: Watchers::default(),
+            pause: Pause::default(),
+            gate: Gate::default(),
+            batch: Batch::default(),
+            run_id,
+            started: now,
+            memory: MemoryReading::default(),
+            cpu: CpuReading::default(),
+            expire: ExpireState::default(),
+            debug: DebugSwitches::default(),
+            next_tick_us: now.mono_us,
+            wait: WaitList::default(),
+            acks: Vec::new(),
+            syncs_requested: false,
+            config,
+        };
+        node.set_now(now);
+        node.apply_settings();
+        node
+    }
+
+    // ---- connections -------------------------------------------------------------------------
+
+    /// A client has connected.
+    ///
+    /// # Errors
+    ///
+    /// The bytes to send before the socket is closed: too many clients, or protected mode.
+    pub fn accept(&mut self, now: Now, peer: Peer) -> Result<ConnId, &'static [u8]> {
+        self.set_now(now);
+        self.stats.connections_received += 1;
+        let settings = self.config.settings();
+        if self.clients >= settings.maxclients as usize {
+            self.stats.connections_rejected += 1;
+            return Err(b"-ERR max number of clients reached\r\n");
+        }
+        if settings.protected_mode && settings.requirepass.is_none() && !peer.unix && !peer.loopback {
+            self.stats.connections_rejected += 1;
+            return Err(PROTECTED_MODE);
+        }
+        let authenticated = settings.requirepass.is_none();
+        let conn = self.new_conn();
+        let id = self.next_client_id;
+        self.next_client_id += 1;
+        let mut session = Session::new(conn, id, peer, now.mono_us);
+        session.authenticated = authenticated;
+        self.slots[conn.slot()].slot = Slot::Client(Box::new(session));
+        self.clients += 1;
+        Ok(conn)
+    }
+
+    pub(crate) fn new_conn(&mut self) -> ConnId {
+        let slot = self.free_slots.pop().unwrap_or_else(|| {
+            self.slots.push(SlotEntry { generation: 0, slot: Slot::Free });
+            self.slots.len() - 1
+        });
+        let entry = &mut self.slots[slot];
+        entry.generation += 1;
+        ConnId::new(slot, entry.generation)
+    }
+
+    /// Forgets a connection's slot. The caller has taken care of what the slot held.
+    pub(crate) fn free_conn(&mut self, conn: ConnId) {
+        self.slots[conn.slot()].slot = Slot::Free;
+        self.free_slots.push(conn.slot());
+    }
+
+    pub(crate) fn slot_mut(&mut self, conn: ConnId) -> Option<&mut Slot> {
+        self.slots
+            .get_mut(conn.slot())
+            .filter(|entry| entry.generation == (conn.as_u64() >> 32) as u32)
+            .map(|entry| &mut entry.slot)
+    }
+
+    /// The client session behind a connection, unless it is in use further up the call stack.
+    pub(crate) fn session(&self, conn: ConnId) -> Option<&Session> {
+        let entry = self.slots.get(conn.slot())?;
+        match &entry.slot {
+            Slot::Client(session) if session.conn == conn => Some(session),
+            _ => None,
+        }
+    }
+
+    /// As [`Node::session`], to be changed.
+    pub(crate) fn session_mut(&mut self, conn: ConnId) -> Option<&mut Session> {
+        match self.slot_mut(conn)? {
+            Slot::Client(session) => Some(session),
+            _ => None,
+        }
+    }
+
+    /// All client sessions but one that is in use further up the call stack.
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = &Session> {
+        self.slots.iter().filter_map(|entry| match &entry.slot {
+            Slot::Client(session) => Some(&**session),
+            _ => None,
+        })
+    }
+
+    /// Takes a session out of its slot for the time of a call; [`Node::put_back`] returns it.
+    pub(crate) fn take_session(&mut self, conn: ConnId) -> Option<Box<Session>> {
+        let slot = self.slot_mut(conn)?;
+        match std::mem::replace(slot, Slot::Busy) {
+            Slot::Client(session) => Some(session),
+            other => {
+                *slot = other;
+                None
+            }
+        }
+    }
+
+    /// Returns a session to its slot, tells the driver of its output, or lets it go if it has ended.
+    pub(crate) fn put_back(&mut self, mut session: Box<Session>) {
+        let conn = session.conn;
+        if session.close_after_reply && session.reply_pending() == 0 {
+            self.end_session(&mut session);
+            self.free_conn(conn);
+            self.actions.push(Action::Close(conn));
+            return;
+        }
+        if !session.listed && session.reply_pending() > 0 {
+            session.listed = true;
+            self.writable.push(conn);
+        }
+        self.slots[conn.slot()].slot = Slot::Client(session);
+    }
+
+    /// Marks a connection as having output.
+    pub(crate) fn list_writable(&mut self, conn: ConnId) {
+        if let Some(session) = self.session_mut(conn) {
+            if session.listed {
+                return;
+            }
+            session.listed = true;
+        }
+        self.writable.push(conn);
+    }
+
+    /// Closes a client from within: its socket goes at once.
+    pub(crate) fn close_client(&mut self, conn: ConnId) {
+        if let Some(mut session) = self.take_session(conn) {
+            self.end_session(&mut session);
+            self.free_conn(conn);
+            self.actions.push(Action::Close(conn));
+        }
+    }
+
+    /// Undoes everything that refers to a session.
+    fn end_session(&mut self, session: &mut Session) {
+        self.clients -= 1;
+        self.unwatch(session);
+        if session.blocked.is_some() {
+            self.wait.clients.retain(|&other| other != session.conn);
+            self.pause.forget(session.conn);
+        }
+        if let Some(feed) = session.replica.take() {
+            self.replica_gone(session.conn, &session.peer, *feed);
+        }
+    }
+
+    /// The other end has closed, or the socket failed. The driver drops the socket by itself.
+    pub fn eof(&mut self, now: Now, conn: ConnId) {
+        self.set_now(now);
+        match self.slot_mut(conn) {
+            Some(Slot::Upstream) => self.upstream_lost("Connection with master lost."),
+            Some(Slot::Client(_)) => {
+                if let Some(mut session) = self.take_session(conn) {
+                    self.end_session(&mut session);
+                    self.free_conn(conn);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Bytes have arrived.
+    pub fn input(&mut self, now: Now, conn: ConnId, data: &[u8]) {
+        self.set_now(now);
+        self.stats.reads += 1;
+        match self.slot_mut(conn) {
+            Some(Slot::Client(_)) => {}
+            Some(Slot::Upstream) => return self.upstream_input(data),
+            _ => return,
+        }
+        let Some(mut session) = self.take_session(conn) else { return };
+        session.last_input_us = now.mono_us;
+        session.bytes_in += data.len() as u64;
+        if session.is_replica() {
+            self.stats.net_repl_in += data.len() as u64;
+        } else {
+            self.stats.net_in += data.len() as u64;
+        }
+        if session.close_after_reply {
+            // What a client sends after QUIT or a protocol error is nobody's business any more.
+        } else if session.pending.is_empty() && session.blocked.is_none() {
+            let used = self.run(&mut session, data);
+            if used < data.len() && !session.close_after_reply {
+                session.pending.extend_from_slice(&data[used..]);
+            }
+        } else {
+            session.pending.extend_from_slice(data);
+            self.run_pending(&mut session);
+        }
+        self.check_query_buffer(&mut session);
+        self.put_back(session);
+        self.after_input();
+    }
+
+    /// Runs what stands in a session's own input buffer.
+    pub(crate) fn run_pending(&mut self, session: &mut Session) {
+        if session.blocked.is_some() || session.pending.is_empty() {
+            return;
+        }
+        let mut pending = std::mem::take(&mut session.pending);
+        let used = self.run(session, &pending);
+        if used > 0 {
+            pending.drain(..used);
+        }
+        if pending.is_empty() && pending.capacity() > KEEP_INPUT_CAPACITY {
+            pending = Vec::new();
+        } else if let Some(more) = session.parser.missing().checked_sub(1) {
+            // A large argument is on its way: reserve for what has been announced, but never more than has come twice over.
+            pending.reserve((more + 1).min(pending.len().max(KEEP_INPUT_CAPACITY)));
+        }
+        session.pending = pending;
+    }
+
+    fn check_query_buffer(&mut self, session: &mut Session) {
+        let limit = self.config.settings().client_query_buffer_limit as usize;
+        if session.pending.len() > limit {
+            tracing::warn!(
+                "Closing client {}: its query buffer of {} bytes exceeds the limit",
+                session.peer.addr,
+                session.pending.len()
+            );
+            self.stats.query_limit_disconnections += 1;
+            session.reply.buf.clear();
+            session.reply_sent = 0;
+            session.close_after_reply = true;
+        }
+    }
+
+    /// Connections that have got output since they were last drained. Each is named once; after a write that could not
+    /// take everything the driver comes back by itself when the socket has room.
+    pub fn take_writable(&mut self, into: &mut Vec<ConnId>) {
+        into.append(&mut self.writable);
+    }
+
+    /// What may be written to a connection now, in order.
+    pub fn output<'a>(&'a self, conn: ConnId, slices: &mut SmallVec<[&'a [u8]; 16]>) {
+        let Some(entry) = self.slots.get(conn.slot()) else { return };
+        match &entry.slot {
+            Slot::Client(session) if session.conn == conn => {
+                if session.reply_pending() > 0 {
+                    slices.push(&session.reply.buf[session.reply_sent..]);
+                }
+                if let Some(feed) = &session.replica {
+                    feed.output(&self.replication.log, slices);
+                }
+            }
+            Slot::Upstream => {
+                let pending = self.upstream_output(conn);
+                if !pending.is_empty() {
+                    slices.push(pending);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// So many bytes of [`Node::output`] were written.
+    pub fn written(&mut self, now: Now, conn: ConnId, n: usize) {
+        self.stats.writes += 1;
+        match self.slot_mut(conn) {
+            Some(Slot::Client(session)) => {
+                let of_reply = n.min(session.reply_pending());
+                session.reply_sent += of_reply;
+                session.bytes_out += n as u64;
+                let drained = session.reply_pending() == 0;
+                if drained {
+                    session.reply.buf.clear();
+                    session.reply_sent = 0;
+                    session.soft_limit_since_ms = None;
+                    if session.reply.buf.capacity() > KEEP_REPLY_CAPACITY {
+                        session.reply.buf = Vec::new();
+                    }
+                }
+                let closing = session.close_after_reply;
+                let more = match &mut session.replica {
+                    Some(feed) => {
+                        feed.written(n - of_reply);
+                        true
+                    }
+                    None => false,
+                };
+                session.listed = !drained;
+                if more {
+                    self.stats.net_repl_out += n as u64;
+                    self.set_now(now);
+                    self.replica_written(conn);
+                } else {
+                    self.stats.net_out += n as u64;
+                }
+                if drained && closing {
+                    self.close_client(conn);
+                }
+            }
+            Some(Slot::Upstream) => {
+                self.stats.net_repl_out += n as u64;
+                self.upstream_written(n);
+            }
+            _ => {}
+        }
+    }
+
+    // ---- time --------------------------------------------------------------------------------
+
+    pub(crate) fn set_now(&mut self, now: Now) {
+        if now == self.now {
+            return;
+        }
+        self.now = now;
+        self.env.set_now_us(now.unix_us);
+    }
+
+    /// When [`Node::tick`] must be called next, on the monotonic clock.
+    pub fn deadline(&self) -> u64 {
+        self.next_tick_us
+    }
+
+    // ---- jobs --------------------------------------------------------------------------------
+
+    pub(crate) fn new_job(&mut self) -> JobId {
+        let job = JobId(self.next_job);
+        self.next_job += 1;
+        job
+    }
+
+    /// Moves everything that the node wants done to `into`. To be called after every other call.
+    pub fn take_actions(&mut self, into: &mut Vec<Action>) {
+        into.append(&mut self.actions);
+    }
+
+    /// Whether [`Node::take_actions`] has anything to hand over.
+    pub fn has_actions(&self) -> bool {
+        !self.actions.is_empty()
+    }
+
+    /// Something has come of a job. Results of jobs that were given up are ignored.
+    pub fn complete(&mut self, now: Now, job: JobId, what: Completion) {
+        self.set_now(now);
+        match what {
+            Completion::Chunk(bytes) => self.transfer_chunk(job, bytes),
+            Completion::Saved(result) => self.save_finished(job, result),
+            Completion::FileSent(result) => self.file_sent(job, result),
+            Completion::LoadProgress { bytes } => self.load_progress(job, bytes),
+            Completion::Loaded(result) => self.load_finished(job, result),
+            Completion::ConfigRewritten(result) => self.config_rewritten(job, result),
+        }
+    }
+
+    // ---- what the driver may ask -------------------------------------------------------------
+
+    /// The configuration as it is now.
+    pub fn config(&self) -> &config::Config {
+        &self.config
+    }
+
+    /// `M` for a master, `S` for a replica: log lines carry it.
+    pub fn role_letter(&self) -> char {
+        if self.replication.is_replica() { 'S' } else { 'M' }
+    }
+
+    /// Whether the dataset is there and clients are served.
+    pub fn is_ready(&self) -> bool {
+        !self.gate.loading
+    }
+
+    /// The data, for whoever wants to look at all of it at once.
+    pub fn keyspace(&self) -> &Keyspace {
+        &self.keyspace
+    }
+
+    /// The history this instance is in and how far; `None` as long as there is none.
+    pub fn position(&self) -> Option<crate::snapshot::SnapshotIdentity> {
+        self.replication.identity()
+    }
+
+    /// Whether this is a replica whose stream flows.
+    pub fn link_is_up(&self) -> bool {
+        self.replication.upstream.as_ref().is_some_and(|upstream| upstream.is_up())
+    }
+
+    /// What the process uses of the machine, for INFO.
+    pub fn set_readings(&mut self, memory: MemoryReading, cpu: CpuReading) {
+        self.memory = memory;
+        self.cpu = cpu;
+        self.stats.peak_memory = self.stats.peak_memory.max(memory.used);
+    }
+
+    /// How long the instance has run.
+    pub(crate) fn uptime(&self) -> Duration {
+        Duration::from_micros(self.now.mono_us.saturating_sub(self.started.mono_us))
+    }
+}
+
+/// An input buffer beyond this size is given back once it is empty.
+const KEEP_INPUT_CAPACITY: usize = 64 * 1024;
+/// So is a reply buffer beyond this one.
+const KEEP_REPLY_CAPACITY: usize = 64 * 1024;
+
+const PROTECTED_MODE: &[u8] = b"-DENIED Tandem is running in protected mode because protected mode is enabled and no \
+password is set for the default user. In this mode connections are only accepted from the loopback interface. To connect \
+from other machines: set a password with CONFIG SET requirepass or the requirepass directive, or, if the network is \
+trusted, turn protected mode off with CONFIG SET protected-mode no, the directive protected-mode no, or the option \
+--protected-mode no.\r\n";

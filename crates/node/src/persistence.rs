@@ -1,0 +1,432 @@
+//! When snapshots are written, what became of them, and the load at the start.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use crate::action::{
+    Action, ConnId, JobId, LoadError, LoadJob, LoadSource, SaveJob, SaveReport, SaveTarget,
+};
+use crate::node::Node;
+use crate::session::Blocked;
+use crate::snapshot::{LoadOptions, Loaded, SnapshotHeader, SnapshotOptions};
+use crate::time::Now;
+
+/// The RDB version that is written: every peer from Redis 7.0 on reads it.
+pub(crate) const RDB_VERSION: u32 = 10;
+/// After a failed save by a save point, the next attempt waits for so long.
+const RETRY_AFTER_MS: u64 = 5_000;
+
+/// Why a snapshot is being written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum SaveKind {
+    /// A save point, BGSAVE.
+    Background,
+    /// SAVE: this client waits.
+    Client(ConnId),
+    /// The process ends afterwards.
+    Shutdown,
+    /// For replicas, through a file.
+    ReplicasByFile,
+    /// For replicas, straight to their sockets.
+    ReplicasByStream,
+}
+
+impl SaveKind {
+    /// Whether the snapshot becomes the dump file.
+    pub fn is_file(self) -> bool {
+        self != SaveKind::ReplicasByStream
+    }
+}
+
+/// The snapshot being written.
+pub(crate) struct CurrentSave {
+    pub job: JobId,
+    pub kind: SaveKind,
+    pub started: Now,
+    pub progress: Arc<AtomicU64>,
+    pub total_keys: u64,
+    /// Changes since the last save at the time of the freeze.
+    dirty: u64,
+}
+
+/// The load of the dataset at the start.
+pub(crate) struct StartLoad {
+    pub job: JobId,
+    pub started: Now,
+    pub loaded_bytes: u64,
+}
+
+/// A shutdown under way.
+pub(crate) struct Shutdown {
+    pub save: bool,
+    pub force: bool,
+    /// Replicas are waited for until then (monotonic milliseconds).
+    pub deadline_ms: u64,
+    pub waiting_for_replicas: bool,
+    pub clients: Vec<ConnId>,
+}
+
+/// The state of persistence.
+pub(crate) struct Persistence {
+    /// Changes since the last successful save.
+    pub dirty: u64,
+    pub last_save_unix_s: u64,
+    pub last_attempt_ms: u64,
+    pub last_ok: bool,
+    pub last_duration_s: i64,
+    pub saves: u64,
+    pub current: Option<CurrentSave>,
+    pub scheduled: bool,
+    pub loading: Option<StartLoad>,
+    pub last_load_keys: u64,
+    pub last_load_expired: u64,
+    pub shutdown: Option<Shutdown>,
+}
+
+impl Persistence {
+    pub fn new(now: Now) -> Persistence {
+        Persistence {
+            dirty: 0,
+            last_save_unix_s: now.unix_s(),
+            last_attempt_ms: 0,
+            last_ok: true,
+            last_duration_s: -1,
+            saves: 0,
+            current: None,
+            scheduled: false,
+            loading: None,
+            last_load_keys: 0,
+            last_load_expired: 0,
+            shutdown: None,
+        }
+    }
+}
+
+impl Node {
+    /// The dump file.
+    pub(crate) fn rdb_path(&self) -> PathBuf {
+        let settings = self.config.settings();
+        Path::new(&settings.dir).join(&settings.dbfilename)
+    }
+
+    /// Begins to serve: loads what the disk holds. Clients that come meanwhile are told so.
+    pub fn start(&mut self, now: Now) {
+        self.set_now(now);
+        self.started = now;
+        let job = self.new_job();
+        let options = LoadOptions {
+            drop_expired_before: self.config.settings().replicaof.is_none().then_some(now.unix_ms()),
+            ..self.load_options()
+        };
+        self.persistence.loading = Some(StartLoad { job, started: now, loaded_bytes: 0 });
+        self.gate.loading = true;
+        let source = LoadSource::File(self.rdb_path());
+        self.actions.push(Action::Load(Box::new(LoadJob { id: job, source, options })));
+    }
+
+    /// Begins to serve with no data at all, without looking at the disk.
+    pub fn start_empty(&mut self, now: Now) {
+        self.set_now(now);
+        self.started = now;
+        self.begin_serving();
+    }
+
+    pub(crate) fn load_options(&mut self) -> LoadOptions {
+        let settings = self.config.settings();
+        LoadOptions {
+            databases: settings.databases,
+            seed: self.rng.u64(..),
+            verify_checksum: settings.rdbchecksum && !self.debug.skip_checksum,
+            drop_expired_before: None,
+            key_delay_us: settings.key_load_delay.max(0) as u64,
+        }
+    }
+
+    /// The dataset of the start stands, or could not be loaded.
+    fn start_load_finished(&mut self, result: Result<Box<Loaded>, LoadError>) {
+        let Some(loading) = self.persistence.loading.take() else { return };
+        match result {
+            Ok(loaded) => {
+                let seconds = (self.now.mono_us - loading.started.mono_us) as f64 / 1e6;
+                tracing::info!(
+                    "Done loading RDB, keys loaded: {}, keys expired: {}.",
+                    loaded.keys,
+                    loaded.expired
+                );
+                tracing::info!("DB loaded from disk: {seconds:.3} seconds");
+                self.adopt(*loaded);
+            }
+            Err(LoadError::NotFound) => {}
+            Err(error) => {
+                let path = self.rdb_path();
+                tracing::warn!("Fatal error loading the DB from {}: {error}. Exiting.", path.display());
+                self.actions.push(Action::Exit { code: 1 });
+                return;
+            }
+        }
+        self.begin_serving();
+    }
+
+    fn begin_serving(&mut self) {
+        self.gate.loading = false;
+        self.persistence.last_save_unix_s = self.now.unix_s();
+        self.persistence.dirty = 0;
+        if let Some((host, port)) = self.config.settings().replicaof.clone() {
+            self.follow(&host, port);
+        }
+        tracing::info!("Ready to accept connections");
+    }
+
+    /// Makes a loaded dataset the one that is served, with its history.
+    fn adopt(&mut self, loaded: Loaded) {
+        let old = std::mem::replace(&mut self.keyspace, loaded.keyspace);
+        self.actions.push(Action::Free(Box::new(old)));
+        self.persistence.last_load_keys = loaded.keys;
+        self.persistence.last_load_expired = loaded.expired;
+        let becomes_replica = self.config.settings().replicaof.is_some();
+        if let Some(identity) = loaded.identity {
+            self.replication.restore(identity, becomes_replica, &mut self.rng);
+        }
+    }
+
+    /// A job that loads has ended: the one of the start, or that of a full resynchronisation.
+    pub(crate) fn load_finished(&mut self, job: JobId, result: Result<Box<Loaded>, LoadError>) {
+        if self.persistence.loading.as_ref().is_some_and(|loading| loading.job == job) {
+            self.start_load_finished(result);
+        } else if let Some(result) = self.reload_finished(job, result) {
+            self.full_sync_loaded(job, result);
+        }
+    }
+
+    pub(crate) fn load_progress(&mut self, job: JobId, bytes: u64) {
+        match &mut self.persistence.loading {
+            Some(loading) if loading.job == job => loading.loaded_bytes = bytes,
+            _ => self.full_sync_load_progress(job, bytes),
+        }
+    }
+
+    /// Freezes the dataset and has it written. The caller has made sure that nothing else is being saved.
+    pub(crate) fn start_save(&mut self, kind: SaveKind) -> JobId {
+        let job = self.new_job();
+        let before = (self.boot.clock_ns)();
+        let view = self.keyspace.freeze();
+        self.stats.last_freeze_us = (self.boot.clock_ns)().saturating_sub(before) / 1000;
+        self.stats.forks += 1;
+        let settings = self.config.settings();
+        let progress = Arc::new(AtomicU64::new(0));
+        let header = SnapshotHeader {
+            created_unix_s: self.now.unix_s(),
+            used_memory: self.memory.used,
+            identity: self.replication.identity(),
+        };
+        let options = SnapshotOptions {
+            compress: settings.rdbcompression,
+            checksum: settings.rdbchecksum,
+            version: RDB_VERSION,
+            key_delay_us: settings.rdb_key_save_delay.max(0) as u64,
+        };
+        let target = if kind.is_file() { SaveTarget::File(self.rdb_path()) } else { SaveTarget::Stream };
+        self.persistence.current = Some(CurrentSave {
+            job,
+            kind,
+            started: self.now,
+            progress: Arc::clone(&progress),
+            total_keys: self.keyspace.total_keys() as u64,
+            dirty: self.persistence.dirty,
+        });
+        self.persistence.last_attempt_ms = self.now.mono_ms();
+        let save = SaveJob { id: job, view, header, options, target, progress };
+        self.actions.push(Action::Save(Box::new(save)));
+        job
+    }
+
+    /// A snapshot is written, or has failed.
+    pub(crate) fn save_finished(&mut self, job: JobId, result: Result<SaveReport, String>) {
+        let Some(current) = self.persistence.current.take_if(|current| current.job == job) else { return };
+        if current.kind.is_file() {
+            self.persistence.last_duration_s =
+                ((self.now.mono_us.saturating_sub(current.started.mono_us)) / 1_000_000) as i64;
+            match &result {
+                Ok(report) => {
+                    tracing::info!("DB saved on disk: {} keys, {} bytes", report.keys, report.bytes);
+                    self.persistence.dirty -= current.dirty;
+                    self.persistence.last_save_unix_s = self.now.unix_s();
+                    self.persistence.last_ok = true;
+                    self.persistence.saves += 1;
+                }
+                Err(error) => {
+                    tracing::warn!("Background saving error: {error}");
+                    self.persistence.last_ok = false;
+                }
+            }
+            self.refresh_gate();
+        }
+        match current.kind {
+            SaveKind::Background => {}
+            SaveKind::Client(conn) => self.answer_save(conn, &result),
+            SaveKind::Shutdown => self.shutdown_saved(&result),
+            SaveKind::ReplicasByFile | SaveKind::ReplicasByStream => self.snapshot_for_replicas(job, &result),
+        }
+        self.after_save();
+    }
+
+    /// Gives a save up without its result.
+    pub(crate) fn cancel_save(&mut self) {
+        if let Some(current) = self.persistence.current.take() {
+            self.actions.push(Action::Cancel(current.job));
+            if let SaveKind::Client(conn) = current.kind {
+                self.answer_save(conn, &Err("cancelled".to_owned()));
+            }
+        }
+    }
+
+    /// Something that waited for the end of a save may begin.
+    fn after_save(&mut self) {
+        if self.persistence.shutdown.is_some() {
+            return;
+        }
+        self.plan_full_syncs();
+        if self.persistence.current.is_none() && self.persistence.scheduled {
+            self.persistence.scheduled = false;
+            self.start_save(SaveKind::Background);
+        }
+    }
+
+    fn answer_save(&mut self, conn: ConnId, result: &Result<SaveReport, String>) {
+        self.unblock(conn, |session| match result {
+            Ok(_) => session.reply.ok(),
+            Err(error) => session.reply.error(&format!("ERR {error}")),
+        });
+    }
+
+    /// Ends a client's wait: `reply` writes its answer, then its further requests run.
+    pub(crate) fn unblock(&mut self, conn: ConnId, reply: impl FnOnce(&mut crate::session::Session)) {
+        let Some(mut session) = self.take_session(conn) else { return };
+        session.blocked = None;
+        reply(&mut session);
+        self.run_pending(&mut session);
+        self.put_back(session);
+    }
+
+    /// Looks whether a save point is reached.
+    pub(crate) fn check_save_points(&mut self) {
+        if self.persistence.current.is_some() || self.persistence.shutdown.is_some() || self.gate.loading {
+            return;
+        }
+        let now_ms = self.now.mono_ms();
+        let since_save = self.now.unix_s().saturating_sub(self.persistence.last_save_unix_s);
+        let may_try = self.persistence.last_ok || now_ms > self.persistence.last_attempt_ms + RETRY_AFTER_MS;
+        let due = self
+            .config
+            .settings()
+            .save
+            .iter()
+            .find(|(seconds, changes)| self.persistence.dirty >= *changes && since_save > *seconds)
+            .copied();
+        if let Some((seconds, changes)) = due
+            && may_try
+        {
+            tracing::info!("{changes} changes in {seconds} seconds. Saving...");
+            self.start_save(SaveKind::Background);
+        }
+    }
+
+    // ---- shutdown ----------------------------------------------------------------------------
+
+    /// SIGTERM or SIGINT has come.
+    pub fn terminate(&mut self, now: Now, signal: crate::Signal) {
+        self.set_now(now);
+        let settings = self.config.settings();
+        let flags = match signal {
+            crate::Signal::Term => settings.shutdown_on_sigterm,
+            crate::Signal::Int => settings.shutdown_on_sigint,
+        };
+        let name = if signal == crate::Signal::Term { "SIGTERM" } else { "SIGINT" };
+        tracing::warn!("Received {name} scheduling shutdown...");
+        if self.persistence.shutdown.is_some() {
+            return;
+        }
+        let save = flags.save || (!flags.nosave && !settings.save.is_empty());
+        self.begin_shutdown(save, flags.now, flags.force, None);
+    }
+
+    /// Starts to end: waits for replicas, saves if wanted, exits.
+    pub(crate) fn begin_shutdown(&mut self, save: bool, now: bool, force: bool, client: Option<ConnId>) {
+        tracing::warn!("User requested shutdown...");
+        let timeout_ms = if now { 0 } else { self.config.settings().shutdown_timeout * 1000 };
+        // A dataset that is still being loaded must not overwrite the file it comes from.
+        let save = save && !self.gate.loading;
+        self.persistence.shutdown = Some(Shutdown {
+            save,
+            force,
+            deadline_ms: self.now.mono_ms() + timeout_ms,
+            waiting_for_replicas: timeout_ms > 0 && self.some_replica_lags(),
+            clients: client.into_iter().collect(),
+        });
+        if self.persistence.shutdown.as_ref().is_some_and(|shutdown| shutdown.waiting_for_replicas) {
+            tracing::info!("Waiting for replicas before shutting down.");
+        }
+        self.continue_shutdown();
+    }
+
+    /// The next step of a shutdown, if nothing has to be waited for.
+    pub(crate) fn continue_shutdown(&mut self) {
+        let now_ms = self.now.mono_ms();
+        let lagging = self.some_replica_lags();
+        let Some(shutdown) = &mut self.persistence.shutdown else { return };
+        if shutdown.waiting_for_replicas {
+            if lagging && now_ms < shutdown.deadline_ms {
+                return;
+            }
+            shutdown.waiting_for_replicas = false;
+            if lagging {
+                tracing::info!("Some replicas have not caught up before the shutdown.");
+            }
+        }
+        if !shutdown.save {
+            return self.exit();
+        }
+        match self.persistence.current.as_ref().map(|current| current.kind) {
+            Some(SaveKind::Shutdown) => {}
+            other => {
+                if other.is_some() {
+                    tracing::warn!("There is a save in progress. Giving it up for the final one.");
+                    self.cancel_save();
+                }
+                tracing::info!("Saving the final RDB snapshot before exiting.");
+                self.start_save(SaveKind::Shutdown);
+            }
+        }
+    }
+
+    fn shutdown_saved(&mut self, result: &Result<SaveReport, String>) {
+        let Some(shutdown) = &self.persistence.shutdown else { return };
+        match result {
+            Ok(_) => self.exit(),
+            Err(_) if shutdown.force => self.exit(),
+            Err(error) => {
+                tracing::warn!("Error trying to save the DB, can't exit: {error}");
+                self.abort_shutdown("ERR Errors trying to SHUTDOWN. Check logs.");
+            }
+        }
+    }
+
+    /// Goes on as if no shutdown had been asked for.
+    pub(crate) fn abort_shutdown(&mut self, error: &str) {
+        let Some(shutdown) = self.persistence.shutdown.take() else { return };
+        if self.persistence.current.as_ref().is_some_and(|current| current.kind == SaveKind::Shutdown) {
+            self.cancel_save();
+        }
+        for conn in shutdown.clients {
+            if self.session(conn).is_some_and(|session| session.blocked == Some(Blocked::Shutdown)) {
+                self.unblock(conn, |session| session.reply.error(error));
+            }
+        }
+    }
+
+    fn exit(&mut self) {
+        tracing::warn!("Tandem is now ready to exit, bye bye...");
+        self.actions.push(Action::Exit { code: 0 });
+    }
+}

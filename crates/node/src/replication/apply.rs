@@ -1,0 +1,276 @@
+//! Applying the master's stream: the commands are executed, and their very bytes go into this instance's own log, from
+//! which its replicas are fed.
+
+use resp::{Args, Form, OwnedArgs, Parsed, ReplyBuf, RequestLimits, RequestParser};
+
+use commands::{CommandSpec, Ctx, ExpiryMode, Handler};
+
+use crate::action::Action;
+use crate::batch::{BATCH, Batch, Request};
+use crate::node::Node;
+
+/// Where the stream's reader stands.
+#[derive(Default)]
+pub(crate) struct Applier {
+    parser: RequestParser,
+    /// The beginning of a command whose end has not come.
+    pending: Vec<u8>,
+    /// Commands since a MULTI whose EXEC has not come.
+    transaction: Option<Vec<(Option<&'static CommandSpec>, OwnedArgs)>>,
+    /// Bytes of that transaction from earlier inputs. They reach the log together with the EXEC: whoever resumes from our
+    /// offset must not find half a transaction behind it.
+    uncommitted: Vec<u8>,
+    /// Replies nobody reads.
+    scratch: ReplyBuf,
+}
+
+impl Applier {
+    /// Forgets half a command and half a transaction: they come again, because their bytes were never acknowledged.
+    pub fn reset(&mut self) {
+        *self = Applier::default();
+    }
+
+    /// Bytes of the stream that have come but are not applied, or not whole: they are in no log yet.
+    pub fn unapplied(&self) -> usize {
+        self.pending.len() + self.uncommitted.len()
+    }
+}
+
+impl Node {
+    /// Applies a piece of the stream, cut anywhere.
+    pub(crate) fn apply_stream(&mut self, bytes: &[u8]) {
+        let Some(upstream) = &mut self.replication.upstream else { return };
+        let mut applier = std::mem::take(&mut upstream.applier);
+        let before = std::mem::replace(&mut self.env.expiry, ExpiryMode::Ignore);
+        self.env.no_touch = false;
+        let result = if applier.pending.is_empty() {
+            let result = self.apply(&mut applier, bytes);
+            if let Ok(used) = result {
+                applier.pending.extend_from_slice(&bytes[used..]);
+            }
+            result
+        } else {
+            applier.pending.extend_from_slice(bytes);
+            let pending = std::mem::take(&mut applier.pending);
+            let result = self.apply(&mut applier, &pending);
+            if let Ok(used) = result {
+                applier.pending = pending;
+                applier.pending.drain(..used);
+            }
+            result
+        };
+        self.env.expiry = before;
+        if let Some(upstream) = &mut self.replication.upstream {
+            upstream.applier = applier;
+        }
+        if let Err(text) = result {
+            tracing::warn!("The master's stream is broken at offset {}: {text}", self.replication.log.end());
+            self.upstream_lost("Connection with master given up because its stream is broken.");
+        }
+    }
+
+    /// Applies the whole commands at the front of `input`; returns how many bytes they were.
+    fn apply(&mut self, applier: &mut Applier, input: &[u8]) -> Result<usize, String> {
+        let mut batch = std::mem::take(&mut self.batch);
+        let limits = RequestLimits {
+            max_bulk: self.env.proto_max_bulk_len.max(512 << 20),
+            ..RequestLimits::default()
+        };
+        let mut at = 0;
+        // From here on the input is not in the log yet.
+        let mut unlogged = 0;
+        let result = loop {
+            batch.clear();
+            let end = self.parse_stream(applier, input, at, &limits, &mut batch);
+            self.prefetch_stream(&batch);
+            for request in &batch.requests {
+                if request.argc > 0 {
+                    let spans = &batch.spans[request.span..request.span + request.argc];
+                    let args = Args::new(input, spans);
+                    self.apply_one(applier, request, args, input, &mut unlogged);
+                }
+                at = request.end;
+            }
+            if applier.transaction.is_none() && unlogged < at {
+                self.log_applied(applier, &input[unlogged..at]);
+                unlogged = at;
+            }
+            match end {
+                StreamEnd::Full => {}
+                StreamEnd::NeedsMore => break Ok(at),
+                StreamEnd::Error(text) => break Err(text),
+            }
+        };
+        applier.uncommitted.extend_from_slice(&input[unlogged..at]);
+        self.batch = batch;
+        result
+    }
+
+    fn parse_stream(
+        &mut self,
+        applier: &mut Applier,
+        input: &[u8],
+        from: usize,
+        limits: &RequestLimits,
+        batch: &mut Batch,
+    ) -> StreamEnd {
+        let mut at = from;
+        let db = self.keyspace.db(self.replication.stream_db());
+        while batch.requests.len() < BATCH {
+            let span = batch.spans.len();
+            match applier.parser.parse(input, at, limits, &mut batch.spans) {
+                Ok(Parsed::Request { end, argc, form: Form::Array }) => {
+                    let args = Args::new(input, &batch.spans[span..]);
+                    let spec = if argc > 0 { self.registry.resolve(args).ok() } else { None };
+                    if let Some(spec) = spec {
+                        for position in spec.keys_of(args) {
+                            let hash = db.hash(args.at(position));
+                            db.prefetch(hash);
+                            batch.hashes.push(hash);
+                        }
+                    }
+                    batch.requests.push(Request { start: at, end, span, argc, inline: false, spec });
+                    at = end;
+                }
+                // A master sends blank lines as signs of life; nothing else of this form.
+                Ok(Parsed::Request { end, argc: 0, .. }) => {
+                    batch.requests.push(Request { start: at, end, span, argc: 0, inline: true, spec: None });
+                    at = end;
+                }
+                Ok(Parsed::Request { .. }) => return StreamEnd::Error("an inline command".to_owned()),
+                Ok(Parsed::Incomplete) => return StreamEnd::NeedsMore,
+                Err(error) => return StreamEnd::Error(error.to_string()),
+            }
+        }
+        StreamEnd::Full
+    }
+
+    fn prefetch_stream(&self, batch: &Batch) {
+        let db = self.keyspace.db(self.replication.stream_db());
+        for &hash in &batch.hashes {
+            db.prefetch_record(hash);
+        }
+    }
+
+    fn apply_one(
+        &mut self,
+        applier: &mut Applier,
+        request: &Request,
+        args: Args<'_>,
+        input: &[u8],
+        unlogged: &mut usize,
+    ) {
+        let name = request.spec.map_or("", |spec| spec.full_name);
+        if let Some(queue) = &mut applier.transaction {
+            if name != "exec" {
+                queue.push((request.spec, OwnedArgs::from_args(args)));
+                return;
+            }
+            for (spec, args) in applier.transaction.take().unwrap_or_default() {
+                self.apply_command(applier, spec, args.as_args());
+            }
+            self.log_applied(applier, &input[*unlogged..request.end]);
+            *unlogged = request.end;
+            return;
+        }
+        match name {
+            "multi" => {
+                // What came before is whole and may be passed on and acknowledged already.
+                self.log_applied(applier, &input[*unlogged..request.start]);
+                *unlogged = request.start;
+                applier.transaction = Some(Vec::new());
+            }
+            "replconf" if args.len() >= 2 && args.at(1).eq_ignore_ascii_case(b"getack") => {
+                // The answer counts everything before the question.
+                self.log_applied(applier, &input[*unlogged..request.start]);
+                *unlogged = request.start;
+                self.acknowledge();
+            }
+            _ => self.apply_command(applier, request.spec, args),
+        }
+    }
+
+    fn acknowledge(&mut self) {
+        let (now_ms, end) = (self.now.mono_ms(), self.replication.log.end());
+        if let Some(link) = self.replication.upstream.as_mut().and_then(|upstream| upstream.link.as_mut()) {
+            // Refused only outside of the stream, and this is the stream.
+            let _ = link.ack(now_ms, end, None);
+        }
+    }
+
+    fn apply_command(&mut self, applier: &mut Applier, spec: Option<&'static CommandSpec>, args: Args<'_>) {
+        let Some(spec) = spec else {
+            let name = String::from_utf8_lossy(args.at(0)).into_owned();
+            tracing::warn!("== CRITICAL == This replica cannot apply a command of its master: '{name}'");
+            return;
+        };
+        match spec.handler {
+            Handler::Data(handler) => {
+                self.effects.clear();
+                let mut ctx = Ctx {
+                    ks: &mut self.keyspace,
+                    db: self.replication.stream_db(),
+                    out: &mut applier.scratch,
+                    env: &self.env,
+                    fx: &mut self.effects,
+                    rng: &mut self.rng,
+                    registry: &self.registry,
+                };
+                handler(&mut ctx, args);
+                self.persistence.dirty += self.effects.dirty;
+                if !self.effects.garbage.is_empty() {
+                    let waste = std::mem::take(&mut self.effects.garbage);
+                    self.actions.push(Action::Free(Box::new(waste)));
+                }
+                if self.effects.track_keys {
+                    self.touch_watched(None);
+                }
+            }
+            Handler::Host => self.apply_host_command(spec, args),
+        }
+        if applier.scratch.buf.first() == Some(&b'-') {
+            let error = String::from_utf8_lossy(&applier.scratch.buf).trim_end().to_owned();
+            tracing::warn!(
+                "== CRITICAL == This replica is sending an error to its primary: '{error}' after processing the command '{}'",
+                spec.full_name
+            );
+        }
+        applier.scratch.buf.clear();
+        let index = self.registry.index(spec);
+        self.stats.per_command[index].calls += 1;
+        self.stats.commands += 1;
+    }
+
+    fn apply_host_command(&mut self, spec: &'static CommandSpec, args: Args<'_>) {
+        match spec.full_name {
+            "select" => {
+                let index = args
+                    .get(1)
+                    .and_then(|text| std::str::from_utf8(text).ok())
+                    .and_then(|text| text.parse::<usize>().ok())
+                    .filter(|&index| index < self.keyspace.databases());
+                match index {
+                    Some(index) => self.replication.select(index),
+                    None => tracing::warn!("== CRITICAL == The master selects a database that is not configured here"),
+                }
+            }
+            "ping" | "replconf" => {}
+            name => tracing::debug!("The master's stream holds '{name}', which has no effect here"),
+        }
+    }
+
+    /// Applied bytes go into the log, behind those of the same transaction that came earlier.
+    fn log_applied(&mut self, applier: &mut Applier, bytes: &[u8]) {
+        if !applier.uncommitted.is_empty() {
+            self.replication.log.append(&applier.uncommitted);
+            applier.uncommitted.clear();
+        }
+        self.replication.log.append(bytes);
+    }
+}
+
+enum StreamEnd {
+    Full,
+    NeedsMore,
+    Error(String),
+}

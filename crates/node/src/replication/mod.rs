@@ -1,0 +1,376 @@
+//! Replication: the log of effects with its history, the replicas that read it, the master that is followed.
+
+pub(crate) mod apply;
+pub(crate) mod downstream;
+pub(crate) mod feed;
+pub(crate) mod upstream;
+
+use backlog::{History, Log, Offset, PastHistory, ReplicationId};
+use commands::Effects;
+use psync::master::{FullSyncPlanner, PlannerPolicy};
+use resp::Args;
+
+use crate::action::{ConnId, JobId};
+use crate::snapshot::SnapshotIdentity;
+use upstream::Upstream;
+
+/// Effects of a transaction, held until EXEC has run all its commands: one alone needs no MULTI around it.
+struct OpenTransaction {
+    bytes: Vec<u8>,
+    count: usize,
+    first_db: usize,
+    db: usize,
+}
+
+/// A payload on its way to replicas, chunk by chunk.
+pub(crate) struct Transfer {
+    pub job: JobId,
+    pub replicas: Vec<ConnId>,
+    /// Chunks asked for that have not come.
+    pub outstanding: u32,
+}
+
+/// The state of replication.
+pub(crate) struct Replication {
+    pub history: History,
+    pub log: Log,
+    /// Whether effects are logged: as long as nobody has ever followed this instance, and it nobody, there is no history to keep.
+    logging: bool,
+    /// The database that is selected in the stream at the end of the log. `None` makes the next effect select its own.
+    stream_db: Option<usize>,
+    transaction: Option<OpenTransaction>,
+    scratch: Vec<u8>,
+    /// The master, if this is a replica.
+    pub upstream: Option<Box<Upstream>>,
+    /// Clients that are replicas, in order of arrival.
+    pub replicas: Vec<ConnId>,
+    pub planner: FullSyncPlanner<ConnId>,
+    pub transfers: Vec<Transfer>,
+    /// The end mark of the payload that is being streamed.
+    pub stream_mark: Option<psync::master::EofMark>,
+    /// Since when no replica has been attached (monotonic milliseconds).
+    pub no_replicas_since_ms: u64,
+    pub last_ping_ms: u64,
+}
+
+impl Replication {
+    pub fn new(rng: &mut fastrand::Rng, settings: &config::Settings) -> Replication {
+        Replication {
+            history: History::new(ReplicationId::random(rng)),
+            log: Log::new(Offset(0), settings.repl_backlog_size as usize),
+            logging: false,
+            stream_db: None,
+            transaction: None,
+            scratch: Vec::new(),
+            upstream: None,
+            replicas: Vec::new(),
+            planner: FullSyncPlanner::new(PlannerPolicy::default()),
+            transfers: Vec::new(),
+            stream_mark: None,
+            no_replicas_since_ms: 0,
+            last_ping_ms: 0,
+        }
+    }
+
+    pub fn is_replica(&self) -> bool {
+        self.upstream.is_some()
+    }
+
+    /// Whether a history is kept.
+    pub fn has_log(&self) -> bool {
+        self.logging
+    }
+
+    /// Whether this instance's own writes are effects of its history. Those of a writable replica are not: its history is its
+    /// master's.
+    #[inline]
+    pub fn is_logging(&self) -> bool {
+        self.logging && self.upstream.is_none()
+    }
+
+    /// The database selected in the stream.
+    pub fn stream_db(&self) -> usize {
+        self.stream_db.unwrap_or(0)
+    }
+
+    /// The master's stream has selected a database.
+    pub fn select(&mut self, db: usize) {
+        self.stream_db = Some(db);
+    }
+
+    /// Makes the next effect name its database: who starts from here knows of none.
+    pub fn forget_db(&mut self) {
+        if !self.is_replica() {
+            self.stream_db = None;
+        }
+    }
+
+    /// What a snapshot of this moment, or a request to resume, says about the history.
+    pub fn identity(&self) -> Option<SnapshotIdentity> {
+        self.logging.then(|| SnapshotIdentity {
+            id: *self.history.id(),
+            offset: self.log.end(),
+            stream_db: self.stream_db(),
+        })
+    }
+
+    /// Takes up the history that a loaded snapshot names. A replica goes on in it; a master begins one of its own and keeps it
+    /// as its past: it cannot know whether all that it has ever told its replicas was in the snapshot.
+    pub fn restore(&mut self, identity: SnapshotIdentity, replica: bool, rng: &mut fastrand::Rng) {
+        self.log.restart(identity.offset);
+        self.logging = true;
+        if replica {
+            self.history = History::new(identity.id);
+            self.stream_db = Some(identity.stream_db);
+        } else {
+            let past = PastHistory { id: identity.id, valid_to: identity.offset };
+            self.history = History::with_past(ReplicationId::random(rng), past);
+            self.stream_db = None;
+        }
+    }
+
+    /// Starts to keep a history, if there is none yet. What was written so far is in no history: the id is a new one.
+    pub fn begin_logging(&mut self, rng: &mut fastrand::Rng) {
+        if !self.logging {
+            self.logging = true;
+            self.history.reset(ReplicationId::random(rng));
+            self.log.restart(self.log.end());
+            self.stream_db = None;
+        }
+    }
+
+    /// The stream of a master flows: from here on it is logged.
+    pub fn ensure_log(&mut self) {
+        self.logging = true;
+    }
+
+    /// Ends the history: the log is freed. The id must go with it: without the log, writes leave no trace in the offset, and a
+    /// replica with the old id and offset would be told that it misses nothing.
+    pub fn end_logging(&mut self, rng: &mut fastrand::Rng) {
+        self.logging = false;
+        self.history.reset(ReplicationId::random(rng));
+        self.log.restart(self.log.end());
+    }
+
+    /// A replica becomes a master: its history goes on under a new id.
+    pub fn begin_history(&mut self, rng: &mut fastrand::Rng) {
+        self.history.promote(ReplicationId::random(rng), self.log.end());
+        // A replica that continues across the promotion may stand in another database than this instance's stream did.
+        self.stream_db = None;
+    }
+
+    /// The whole dataset was replaced by one that stands elsewhere.
+    pub fn start_over(&mut self, id: ReplicationId, offset: Offset, stream_db: Option<usize>) {
+        self.history.reset(id);
+        self.log.restart(offset);
+        self.logging = true;
+        self.stream_db = stream_db;
+    }
+
+    // ---- effects -----------------------------------------------------------------------------
+
+    /// Puts what a command did into the log. `raw` are the client's own bytes, if they are a request in array form.
+    pub fn log_effects(&mut self, effects: &Effects, db: usize, args: Args<'_>, raw: Option<&[u8]>) {
+        let count = effects.count();
+        if let Some(open) = &mut self.transaction {
+            if open.count == 0 {
+                open.first_db = db;
+            } else if open.db != db {
+                encode_select(&mut open.bytes, db);
+            }
+            open.db = db;
+            open.count += count;
+            open.bytes.extend_from_slice(&effects.log);
+            if effects.is_verbatim() {
+                match raw {
+                    Some(raw) => open.bytes.extend_from_slice(raw),
+                    None => encode_args(&mut open.bytes, args),
+                }
+            }
+            return;
+        }
+        self.select_in_log(db);
+        if count > 1 {
+            self.log.append(MULTI);
+        }
+        if effects.log_count > 0 {
+            self.log.append(&effects.log);
+        }
+        if effects.is_verbatim() {
+            match raw {
+                Some(raw) => self.log.append(raw),
+                None => {
+                    self.scratch.clear();
+                    encode_args(&mut self.scratch, args);
+                    self.log.append(&self.scratch);
+                }
+            }
+        }
+        if count > 1 {
+            self.log.append(EXEC);
+        }
+    }
+
+    fn select_in_log(&mut self, db: usize) {
+        if self.stream_db != Some(db) {
+            self.scratch.clear();
+            encode_select(&mut self.scratch, db);
+            self.log.append(&self.scratch);
+            self.stream_db = Some(db);
+        }
+    }
+
+    /// A deletion by expiry.
+    pub fn log_deletion(&mut self, db: usize, key: &[u8]) {
+        self.select_in_log(db);
+        self.scratch.clear();
+        resp::encode_request(&mut self.scratch, &[b"DEL", key]);
+        self.log.append(&self.scratch);
+    }
+
+    /// A command of the replication itself, which concerns no database.
+    pub fn log_control(&mut self, command: &[&[u8]]) {
+        self.scratch.clear();
+        resp::encode_request(&mut self.scratch, command);
+        self.log.append(&self.scratch);
+    }
+
+    /// Whether EXEC is running its commands.
+    pub fn in_transaction(&self) -> bool {
+        self.transaction.is_some()
+    }
+
+    /// EXEC begins to run its commands.
+    pub fn begin_transaction(&mut self) {
+        self.transaction = Some(OpenTransaction { bytes: Vec::new(), count: 0, first_db: 0, db: 0 });
+    }
+
+    /// EXEC has run its commands: their effects go into the log together.
+    pub fn end_transaction(&mut self) {
+        let Some(open) = self.transaction.take() else { return };
+        if open.count == 0 {
+            return;
+        }
+        self.select_in_log(open.first_db);
+        if open.count > 1 {
+            self.log.append(MULTI);
+        }
+        self.log.append(&open.bytes);
+        if open.count > 1 {
+            self.log.append(EXEC);
+        }
+        self.stream_db = Some(open.db);
+    }
+}
+
+const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
+
+fn encode_select(out: &mut Vec<u8>, db: usize) {
+    let mut digits = itoa::Buffer::new();
+    resp::encode_request(out, &[b"SELECT", digits.format(db).as_bytes()]);
+}
+
+fn encode_args(out: &mut Vec<u8>, args: Args<'_>) {
+    resp::encode_array_header(out, args.len());
+    for arg in args.iter() {
+        resp::encode_bulk(out, arg);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use resp::OwnedArgs;
+
+    fn replication() -> Replication {
+        let loaded = config::Settings::default();
+        let mut rng = fastrand::Rng::with_seed(1);
+        let mut replication = Replication::new(&mut rng, &loaded);
+        replication.begin_logging(&mut rng);
+        replication
+    }
+
+    fn effect(replication: &mut Replication, db: usize, command: &[&[u8]]) {
+        let owned = OwnedArgs::from_slices(command);
+        let effects = Effects { dirty: 1, ..Effects::default() };
+        replication.log_effects(&effects, db, owned.as_args(), None);
+    }
+
+    /// The commands in the log, one a line.
+    fn log_text(replication: &Replication) -> String {
+        let mut bytes = Vec::new();
+        for slice in replication.log.slices(Offset(0)).expect("nothing was trimmed") {
+            bytes.extend_from_slice(slice);
+        }
+        let mut parser = resp::RequestParser::new();
+        let (mut at, mut text) = (0, String::new());
+        loop {
+            let mut spans = Vec::new();
+            let parsed = parser.parse(&bytes, at, &resp::RequestLimits::default(), &mut spans);
+            let Ok(resp::Parsed::Request { end, .. }) = parsed else { break };
+            let words: Vec<_> =
+                Args::new(&bytes, &spans).iter().map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();
+            text.push_str(&words.join(" "));
+            text.push('\n');
+            at = end;
+        }
+        assert_eq!(at, bytes.len());
+        text
+    }
+
+    #[test]
+    fn databases_are_selected_when_they_change() {
+        let mut replication = replication();
+        effect(&mut replication, 0, &[b"SET", b"a", b"1"]);
+        effect(&mut replication, 0, &[b"SET", b"b", b"1"]);
+        effect(&mut replication, 3, &[b"SET", b"c", b"1"]);
+        replication.forget_db();
+        effect(&mut replication, 3, &[b"SET", b"d", b"1"]);
+        assert_eq!(log_text(&replication), "SELECT 0\nSET a 1\nSET b 1\nSELECT 3\nSET c 1\nSELECT 3\nSET d 1\n");
+    }
+
+    #[test]
+    fn a_transaction_of_one_effect_stands_alone() {
+        let mut replication = replication();
+        replication.begin_transaction();
+        replication.end_transaction();
+        replication.begin_transaction();
+        effect(&mut replication, 0, &[b"SET", b"a", b"1"]);
+        replication.end_transaction();
+        assert_eq!(log_text(&replication), "SELECT 0\nSET a 1\n");
+    }
+
+    #[test]
+    fn a_transaction_of_several_effects_is_one() {
+        let mut replication = replication();
+        replication.begin_transaction();
+        effect(&mut replication, 1, &[b"SET", b"a", b"1"]);
+        effect(&mut replication, 2, &[b"SET", b"b", b"1"]);
+        replication.end_transaction();
+        effect(&mut replication, 2, &[b"DEL", b"b"]);
+        assert_eq!(log_text(&replication), "SELECT 1\nMULTI\nSET a 1\nSELECT 2\nSET b 1\nEXEC\nDEL b\n");
+    }
+
+    #[test]
+    fn a_command_with_several_effects_is_a_transaction() {
+        let mut replication = replication();
+        let mut effects = Effects { dirty: 1, ..Effects::default() };
+        effects.push(&[b"DEL", b"old"]);
+        let owned = OwnedArgs::from_slices(&[b"SET", b"a", b"1"]);
+        replication.log_effects(&effects, 0, owned.as_args(), None);
+        assert_eq!(log_text(&replication), "SELECT 0\nMULTI\nDEL old\nSET a 1\nEXEC\n");
+    }
+
+    #[test]
+    fn a_freed_log_takes_its_id_with_it() {
+        let mut replication = replication();
+        let mut rng = fastrand::Rng::with_seed(2);
+        let before = *replication.history.id();
+        replication.end_logging(&mut rng);
+        assert!(replication.identity().is_none());
+        replication.begin_logging(&mut rng);
+        assert_ne!(*replication.history.id(), before);
+        assert_eq!(replication.history.past(), None);
+    }
+}

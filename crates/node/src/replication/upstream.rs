@@ -1,0 +1,445 @@
+//! The replica's side: the link to the master, and what comes through it.
+
+use bytes::Bytes;
+use psync::replica::{Credentials, Event, Link, LinkConfig, LinkError, LinkState, Resume, Tick};
+
+use super::apply::Applier;
+use crate::action::{Action, ConnId, JobId, LoadError, LoadJob, LoadSource};
+use backlog::{Offset, ReplicationId};
+use crate::node::{Node, Slot};
+use crate::session::Peer;
+use crate::snapshot::Loaded;
+
+/// A failed attempt is repeated after so long.
+const RETRY_MS: u64 = 1000;
+/// Bytes on their way to the loader beyond which the link is not read any more…
+const LOADER_FULL: u64 = 64 * 1024 * 1024;
+/// …until no more than so many are left.
+const LOADER_READY: u64 = 16 * 1024 * 1024;
+
+/// The master this instance follows.
+pub(crate) struct Upstream {
+    pub host: String,
+    pub port: u16,
+    pub conn: Option<ConnId>,
+    pub link: Option<Link>,
+    /// When the next attempt to connect is due (monotonic milliseconds).
+    pub retry_at_ms: u64,
+    /// Since when there has been no working link.
+    pub down_since_ms: u64,
+    /// The stream has flowed through the present link.
+    pub was_connected: bool,
+    pub applier: Applier,
+    pub sync: Option<FullSync>,
+    /// Bytes that came behind a payload that is still being loaded.
+    held: Vec<u8>,
+}
+
+/// A full resynchronisation that is coming in.
+pub(crate) struct FullSync {
+    pub job: JobId,
+    pub id: ReplicationId,
+    pub offset: Offset,
+    pub started_ms: u64,
+    /// Length of the payload, if the master said so.
+    pub len: Option<u64>,
+    pub received: u64,
+    pub loaded: u64,
+    pub paused: bool,
+}
+
+impl Upstream {
+    pub fn new(host: &str, port: u16, now_ms: u64) -> Upstream {
+        Upstream {
+            host: host.to_owned(),
+            port,
+            conn: None,
+            link: None,
+            retry_at_ms: now_ms,
+            down_since_ms: now_ms,
+            was_connected: false,
+            applier: Applier::default(),
+            sync: None,
+            held: Vec::new(),
+        }
+    }
+
+    pub fn state(&self) -> LinkState {
+        self.link.as_ref().map_or(LinkState::Connect, Link::state)
+    }
+
+    pub fn is_up(&self) -> bool {
+        self.state() == LinkState::Connected
+    }
+}
+
+impl Node {
+    /// Becomes a replica of this master, or of another one than so far.
+    pub(crate) fn follow(&mut self, host: &str, port: u16) {
+        self.drop_link();
+        let was_master = !self.replication.is_replica();
+        self.replication.upstream = Some(Box::new(Upstream::new(host, port, self.now.mono_ms())));
+        if was_master {
+            // Whatever a client of the master waits for will not come from a replica.
+            self.unblock_waiting("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
+        }
+        // Our replicas learn from their new handshake with us which history they are in now.
+        self.disconnect_replicas();
+        self.role_changed();
+        tracing::info!("Connecting to MASTER {host}:{port}");
+        self.connect_upstream();
+    }
+
+    /// Becomes a master and keeps the history it has followed as its past.
+    pub(crate) fn promote(&mut self) {
+        if !self.replication.is_replica() {
+            return;
+        }
+        self.drop_link();
+        self.replication.upstream = None;
+        self.replication.begin_history(&mut self.rng);
+        // Replicas of ours go on with us, but they have to learn the new id.
+        self.disconnect_replicas();
+        self.role_changed();
+        tracing::info!("MASTER MODE enabled");
+    }
+
+    fn role_changed(&mut self) {
+        self.env.expiry = if self.replication.is_replica() {
+            commands::ExpiryMode::Hide
+        } else {
+            commands::ExpiryMode::Delete
+        };
+        self.refresh_gate();
+    }
+
+    /// Asks for a connection to the master.
+    fn connect_upstream(&mut self) {
+        let conn = self.new_conn();
+        self.slots[conn.slot()].slot = Slot::Upstream;
+        let settings = self.config.settings();
+        let config = LinkConfig {
+            listening_port: if settings.replica_announce_port > 0 {
+                settings.replica_announce_port
+            } else {
+                settings.port
+            },
+            announce_ip: settings.replica_announce_ip.clone(),
+            auth: settings
+                .masterauth
+                .clone()
+                .map(|password| Credentials { user: settings.masteruser.clone(), password }),
+            resume: self
+                .replication
+                .identity()
+                .map(|identity| Resume { id: identity.id, applied: identity.offset }),
+            timeout_ms: settings.repl_timeout * 1000,
+            ..LinkConfig::default()
+        };
+        let bind_source = settings.bind_source_addr.clone();
+        let timeout_ms = config.timeout_ms;
+        let now_ms = self.now.mono_ms();
+        let Some(upstream) = &mut self.replication.upstream else { return };
+        upstream.link = Some(Link::new(config, now_ms));
+        upstream.conn = Some(conn);
+        upstream.applier.reset();
+        upstream.was_connected = false;
+        upstream.held.clear();
+        let (host, port) = (upstream.host.clone(), upstream.port);
+        self.actions.push(Action::Connect { conn, host, port, timeout_ms, bind_source });
+    }
+
+    /// The answer to [`Action::Connect`].
+    pub fn connected(&mut self, now: crate::Now, conn: ConnId, result: Result<Peer, String>) {
+        self.set_now(now);
+        let Some(upstream) = self.replication.upstream.as_mut().filter(|up| up.conn == Some(conn)) else {
+            return;
+        };
+        match result {
+            Ok(_) => {
+                tracing::info!("MASTER <-> REPLICA sync started");
+                if let Some(link) = &mut upstream.link
+                    && link.connected(now.mono_ms()).is_ok()
+                {
+                    self.list_writable(conn);
+                }
+            }
+            Err(error) => {
+                tracing::warn!("Error condition on socket for SYNC: {error}");
+                self.forget_link(RETRY_MS);
+            }
+        }
+    }
+
+    /// The link was lost without an error of ours.
+    pub(crate) fn upstream_lost(&mut self, why: &str) {
+        let Some(upstream) = &self.replication.upstream else { return };
+        let was_connected = upstream.was_connected;
+        if was_connected {
+            tracing::warn!("{why}");
+        } else {
+            tracing::warn!("The master closed the connection while waiting for {}",
+                upstream.link.as_ref().map_or("the connection", Link::waiting_for));
+        }
+        // A link that worked is worth an attempt at once; one that never did is not.
+        self.forget_link(if was_connected { 0 } else { RETRY_MS });
+    }
+
+    /// The link failed: closes it and tries again.
+    fn upstream_failed(&mut self, error: &LinkError) {
+        match error {
+            LinkError::Timeout { .. } => {
+                tracing::warn!("Timeout connecting to the PRIMARY or receiving data from it: {error}");
+            }
+            LinkError::Denied { request: "AUTH", .. } => tracing::warn!("Unable to AUTH to PRIMARY: {error}"),
+            _ => tracing::warn!("MASTER <-> REPLICA link: {error}"),
+        }
+        self.close_link(RETRY_MS);
+    }
+
+    fn close_link(&mut self, retry_after_ms: u64) {
+        if let Some(conn) = self.replication.upstream.as_ref().and_then(|upstream| upstream.conn) {
+            self.actions.push(Action::Close(conn));
+        }
+        self.forget_link(retry_after_ms);
+    }
+
+    /// Closes the link to the master for good.
+    fn drop_link(&mut self) {
+        if self.replication.upstream.is_some() {
+            self.close_link(0);
+        }
+    }
+
+    /// Forgets the link's connection; an unfinished synchronisation leaves data and identity as they are.
+    fn forget_link(&mut self, retry_after_ms: u64) {
+        let now_ms = self.now.mono_ms();
+        let Some(upstream) = &mut self.replication.upstream else { return };
+        if upstream.is_up() {
+            upstream.down_since_ms = now_ms;
+        }
+        upstream.link = None;
+        upstream.held = Vec::new();
+        upstream.applier.reset();
+        upstream.retry_at_ms = now_ms + retry_after_ms;
+        let conn = upstream.conn.take();
+        if let Some(sync) = upstream.sync.take() {
+            self.actions.push(Action::Cancel(sync.job));
+        }
+        if let Some(conn) = conn {
+            self.free_conn(conn);
+        }
+        self.refresh_gate();
+    }
+
+    /// Bytes from the master.
+    pub(crate) fn upstream_input(&mut self, mut data: &[u8]) {
+        self.stats.net_repl_in += data.len() as u64;
+        let now_ms = self.now.mono_ms();
+        loop {
+            let Some(link) = self.replication.upstream.as_mut().and_then(|upstream| upstream.link.as_mut())
+            else {
+                return;
+            };
+            match link.step(now_ms, &mut data) {
+                Ok(Some(Event::Stream(bytes))) => self.apply_stream(bytes),
+                Ok(Some(Event::FullResync { id, offset })) => self.full_sync_begins(id, offset),
+                Ok(Some(Event::LegacySync)) => {
+                    let id = ReplicationId::random(&mut self.rng);
+                    self.full_sync_begins(id, Offset(0));
+                }
+                Ok(Some(Event::Continue { new_id })) => self.stream_continues(new_id),
+                Ok(Some(Event::PayloadStart { len })) => self.payload_begins(len),
+                Ok(Some(Event::Payload(bytes))) => self.payload(&bytes),
+                Ok(Some(Event::PayloadEnd)) => self.payload_ends(),
+                Ok(None) => break,
+                Err(error) => return self.upstream_failed(&error),
+            }
+        }
+        if let Some(upstream) = &mut self.replication.upstream {
+            upstream.held.extend_from_slice(data);
+        }
+        self.list_upstream_output();
+    }
+
+    fn list_upstream_output(&mut self) {
+        let Some(upstream) = &self.replication.upstream else { return };
+        if let (Some(link), Some(conn)) = (&upstream.link, upstream.conn)
+            && !link.transmit().is_empty()
+        {
+            self.list_writable(conn);
+        }
+    }
+
+    pub(crate) fn upstream_output(&self, conn: ConnId) -> &[u8] {
+        match &self.replication.upstream {
+            Some(upstream) if upstream.conn == Some(conn) => {
+                upstream.link.as_ref().map_or(&[], |link| link.transmit())
+            }
+            _ => &[],
+        }
+    }
+
+    pub(crate) fn upstream_written(&mut self, n: usize) {
+        if let Some(link) = self.replication.upstream.as_mut().and_then(|upstream| upstream.link.as_mut()) {
+            link.transmitted(n);
+        }
+    }
+
+    /// The partial resynchronisation was accepted.
+    fn stream_continues(&mut self, new_id: Option<ReplicationId>) {
+        if let Some(id) = new_id
+            && id != *self.replication.history.id()
+        {
+            tracing::warn!("Master replication ID changed to {id}");
+            self.replication.history.follow(id, self.replication.log.end());
+            self.disconnect_replicas();
+        }
+        tracing::info!("Successful partial resynchronization with master.");
+        self.replication.ensure_log();
+        self.link_came_up();
+    }
+
+    fn link_came_up(&mut self) {
+        if let Some(upstream) = &mut self.replication.upstream {
+            upstream.was_connected = true;
+        }
+        self.refresh_gate();
+    }
+
+    fn full_sync_begins(&mut self, id: ReplicationId, offset: Offset) {
+        tracing::info!("Full resync from master: {id}:{offset}");
+        let job = self.new_job();
+        let keep = (self.config.settings().repl_diskless_load == config::ReplDisklessLoad::Disabled)
+            .then(|| self.rdb_path());
+        let options = self.load_options();
+        let source = LoadSource::Stream { keep };
+        self.actions.push(Action::Load(Box::new(LoadJob { id: job, source, options })));
+        let started_ms = self.now.mono_ms();
+        if let Some(upstream) = &mut self.replication.upstream {
+            upstream.sync = Some(FullSync {
+                job,
+                id,
+                offset,
+                started_ms,
+                len: None,
+                received: 0,
+                loaded: 0,
+                paused: false,
+            });
+        }
+    }
+
+    fn payload_begins(&mut self, len: Option<u64>) {
+        match len {
+            Some(len) => tracing::info!("MASTER <-> REPLICA sync: receiving {len} bytes from master"),
+            None => tracing::info!("MASTER <-> REPLICA sync: receiving streamed RDB from master"),
+        }
+        if let Some(sync) = self.replication.upstream.as_mut().and_then(|upstream| upstream.sync.as_mut()) {
+            sync.len = len;
+        }
+    }
+
+    fn payload(&mut self, bytes: &[u8]) {
+        let Some(upstream) = &mut self.replication.upstream else { return };
+        let (Some(sync), Some(conn)) = (&mut upstream.sync, upstream.conn) else { return };
+        sync.received += bytes.len() as u64;
+        let bytes = Bytes::copy_from_slice(bytes);
+        self.actions.push(Action::LoadChunk { job: sync.job, bytes });
+        if !sync.paused && sync.received - sync.loaded > LOADER_FULL {
+            sync.paused = true;
+            self.actions.push(Action::PauseReading(conn));
+        }
+    }
+
+    pub(crate) fn full_sync_load_progress(&mut self, job: JobId, bytes: u64) {
+        let Some(upstream) = &mut self.replication.upstream else { return };
+        let (Some(sync), Some(conn)) = (&mut upstream.sync, upstream.conn) else { return };
+        if sync.job != job {
+            return;
+        }
+        sync.loaded = bytes;
+        if sync.paused && sync.received.saturating_sub(bytes) < LOADER_READY {
+            sync.paused = false;
+            self.actions.push(Action::ResumeReading(conn));
+        }
+    }
+
+    fn payload_ends(&mut self) {
+        if let Some(sync) = self.replication.upstream.as_ref().and_then(|upstream| upstream.sync.as_ref()) {
+            tracing::info!("MASTER <-> REPLICA sync: Loading DB in memory");
+            self.actions.push(Action::LoadEnd(sync.job));
+        }
+    }
+
+    /// The new dataset stands beside the old one: takes its place, and the stream goes on behind it.
+    pub(crate) fn full_sync_loaded(&mut self, job: JobId, result: Result<Box<Loaded>, LoadError>) {
+        let now_ms = self.now.mono_ms();
+        let Some(upstream) = &mut self.replication.upstream else { return };
+        let Some(sync) = upstream.sync.take_if(|sync| sync.job == job) else { return };
+        let loaded = match result {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                tracing::warn!("Failed trying to load the PRIMARY synchronization DB: {error}");
+                return self.close_link(RETRY_MS);
+            }
+        };
+        let Some(link) = upstream.link.as_mut() else { return };
+        if let Err(error) = link.loaded(now_ms, sync.offset) {
+            return self.upstream_failed(&error);
+        }
+        if sync.paused
+            && let Some(conn) = upstream.conn
+        {
+            self.actions.push(Action::ResumeReading(conn));
+        }
+        let held = std::mem::take(&mut upstream.held);
+        upstream.applier.reset();
+        let old = std::mem::replace(&mut self.keyspace, loaded.keyspace);
+        self.actions.push(Action::Free(Box::new(old)));
+        self.persistence.last_load_keys = loaded.keys;
+        self.persistence.last_load_expired = loaded.expired;
+        self.persistence.dirty += 1;
+        let stream_db = loaded.identity.map_or(0, |identity| identity.stream_db);
+        self.replication.start_over(sync.id, sync.offset, Some(stream_db));
+        self.disconnect_replicas();
+        for db in 0..self.keyspace.databases() {
+            self.touch_whole_db(db, None);
+        }
+        tracing::info!(
+            "MASTER <-> REPLICA sync: Finished with success, {} keys in {} ms",
+            loaded.keys,
+            now_ms - sync.started_ms
+        );
+        self.link_came_up();
+        self.list_upstream_output();
+        if !held.is_empty() {
+            self.upstream_input(&held);
+        }
+    }
+
+    /// What the link needs as time passes.
+    pub(crate) fn tick_upstream(&mut self) {
+        let now_ms = self.now.mono_ms();
+        let timeout_ms = self.config.settings().repl_timeout * 1000;
+        let end = self.replication.log.end();
+        let Some(upstream) = &mut self.replication.upstream else { return };
+        let Some(link) = &mut upstream.link else {
+            if now_ms >= upstream.retry_at_ms && self.persistence.shutdown.is_none() {
+                tracing::info!("Connecting to MASTER {}:{}", upstream.host, upstream.port);
+                self.connect_upstream();
+            }
+            return;
+        };
+        link.set_timeout(timeout_ms);
+        match link.tick(now_ms) {
+            Ok(Tick::AckDue) => {
+                // Refused only outside of the stream, where no acknowledgement is due.
+                let _ = link.ack(now_ms, end, None);
+            }
+            Ok(Tick::Idle) => {}
+            Err(error) => return self.upstream_failed(&error),
+        }
+        self.list_upstream_output();
+    }
+}

@@ -1,0 +1,224 @@
+//! One client connection as the node sees it.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use resp::{OwnedArgs, Proto, ReplyBuf, RequestParser};
+
+use crate::action::{ConnId, JobId};
+use commands::CommandSpec;
+use crate::replication::feed::ReplicaFeed;
+
+/// Where a connection comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Peer {
+    /// The other end: `127.0.0.1:5555`, or `/path/to/socket:0`.
+    pub addr: String,
+    /// This end.
+    pub laddr: String,
+    /// A unix socket.
+    pub unix: bool,
+    /// The other end is this machine.
+    pub loopback: bool,
+    /// Number of the file descriptor, for CLIENT LIST.
+    pub fd: i32,
+}
+
+/// The queue of a transaction.
+#[derive(Default)]
+pub(crate) struct Transaction {
+    /// Commands in order.
+    pub queue: Vec<(&'static CommandSpec, OwnedArgs)>,
+    /// A command could not be queued: EXEC answers EXECABORT.
+    pub broken: bool,
+    /// Bytes held by the queue, for CLIENT LIST.
+    pub bytes: usize,
+    /// A queued command writes.
+    pub writes: bool,
+}
+
+/// A key that a client watches.
+pub(crate) struct Watched {
+    pub db: usize,
+    pub key: Box<[u8]>,
+    /// It was there when it was watched.
+    pub existed: bool,
+    /// It was there, but its time was over: its deletion is no change.
+    pub expired: bool,
+}
+
+/// Whether replies are sent (CLIENT REPLY).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ReplyMode {
+    On,
+    Off,
+    /// The reply of the next command is dropped.
+    SkipNext,
+    /// The reply of this command is dropped, then all is as before.
+    Skipping,
+}
+
+/// What a client waits for; its further requests wait with it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Blocked {
+    /// SAVE, CONFIG REWRITE: the end of a job.
+    Job(JobId),
+    /// WAIT: acknowledgements.
+    Wait { offset: backlog::Offset, replicas: i64, deadline_ms: Option<u64> },
+    /// CLIENT PAUSE holds the command that is at the front of the input.
+    Paused,
+    /// SHUTDOWN waits for the save, or for replicas.
+    Shutdown,
+}
+
+/// A client connection.
+pub(crate) struct Session {
+    pub conn: ConnId,
+    /// CLIENT ID.
+    pub id: u64,
+    pub peer: Peer,
+    pub created_us: u64,
+    pub last_input_us: u64,
+    pub db: usize,
+    pub authenticated: bool,
+    pub reply: ReplyBuf,
+    /// Bytes of `reply` that the driver has written.
+    pub reply_sent: usize,
+    pub reply_mode: ReplyMode,
+    pub parser: RequestParser,
+    /// Input that is not executed yet: half a request, or requests behind a blocking one.
+    pub pending: Vec<u8>,
+    pub name: Vec<u8>,
+    pub lib_name: Vec<u8>,
+    pub lib_ver: Vec<u8>,
+    pub transaction: Option<Box<Transaction>>,
+    pub watched: Vec<Watched>,
+    /// A watched key was touched: EXEC answers null.
+    pub watch_broken: bool,
+    /// EXEC is running this client's commands.
+    pub in_exec: bool,
+    pub no_evict: bool,
+    pub no_touch: bool,
+    pub blocked: Option<Blocked>,
+    /// Close once everything that stands in `reply` is written.
+    pub close_after_reply: bool,
+    /// Whether the driver has been told that there is output.
+    pub listed: bool,
+    /// The replica behind this connection, once it has sent REPLCONF or PSYNC.
+    pub replica: Option<Box<ReplicaFeed>>,
+    /// Offset of the log after the last write of this client, for WAIT.
+    pub last_write: backlog::Offset,
+    pub last_command: Option<&'static CommandSpec>,
+    pub commands: u64,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    /// When `reply` first exceeded the soft limit of its class.
+    pub soft_limit_since_ms: Option<u64>,
+}
+
+impl Session {
+    pub fn new(conn: ConnId, id: u64, peer: Peer, now_us: u64) -> Session {
+        Session {
+            conn,
+            id,
+            peer,
+            created_us: now_us,
+            last_input_us: now_us,
+            db: 0,
+            authenticated: false,
+            reply: ReplyBuf::new(),
+            reply_sent: 0,
+            reply_mode: ReplyMode::On,
+            parser: RequestParser::new(),
+            pending: Vec::new(),
+            name: Vec::new(),
+            lib_name: Vec::new(),
+            lib_ver: Vec::new(),
+            transaction: None,
+            watched: Vec::new(),
+            watch_broken: false,
+            in_exec: false,
+            no_evict: false,
+            no_touch: false,
+            blocked: None,
+            close_after_reply: false,
+            listed: false,
+            replica: None,
+            last_write: backlog::Offset(0),
+            last_command: None,
+            commands: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            soft_limit_since_ms: None,
+        }
+    }
+
+    /// Whether this connection is a replica that has asked for the stream.
+    pub fn is_replica(&self) -> bool {
+        self.replica.as_ref().is_some_and(|feed| feed.is_attached())
+    }
+
+    /// Bytes of replies not written yet.
+    pub fn reply_pending(&self) -> usize {
+        self.reply.buf.len() - self.reply_sent
+    }
+
+    pub fn resp3(&self) -> bool {
+        self.reply.proto == Proto::Resp3
+    }
+}
+
+/// Chunks of a payload on their way to one replica.
+#[derive(Default)]
+pub(crate) struct PayloadQueue {
+    chunks: VecDeque<Bytes>,
+    /// Bytes of the first chunk that are written.
+    sent: usize,
+    bytes: usize,
+}
+
+impl PayloadQueue {
+    pub fn push(&mut self, chunk: Bytes) {
+        if !chunk.is_empty() {
+            self.bytes += chunk.len();
+            self.chunks.push_back(chunk);
+        }
+    }
+
+    /// Bytes not written yet.
+    pub fn len(&self) -> usize {
+        self.bytes
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    pub fn slices(&self) -> impl Iterator<Item = &[u8]> {
+        let first = self.chunks.front().map(|chunk| &chunk[self.sent..]);
+        first.into_iter().chain(self.chunks.iter().skip(1).map(|chunk| &chunk[..]))
+    }
+
+    /// Forgets `n` written bytes and returns how many of them were of this queue.
+    pub fn written(&mut self, n: usize) -> usize {
+        let mut left = n.min(self.bytes);
+        let taken = left;
+        self.bytes -= left;
+        while left > 0 {
+            let Some(front) = self.chunks.front() else { break };
+            let rest = front.len() - self.sent;
+            if left < rest {
+                self.sent += left;
+                break;
+            }
+            left -= rest;
+            self.sent = 0;
+            self.chunks.pop_front();
+        }
+        taken
+    }
+
+    pub fn clear(&mut self) {
+        *self = PayloadQueue::default();
+    }
+}

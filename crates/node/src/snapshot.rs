@@ -1,0 +1,290 @@
+//! Between the keyspace and the RDB codec: a frozen view becomes bytes, bytes become a dataset.
+//!
+//! Neither side does I/O. The driver runs a [`SnapshotWriter`] or a [`SnapshotLoader`] on a thread of its own and moves
+//! the bytes; the simulator runs them in place.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use backlog::{Offset, ReplicationId};
+use keyspace::{Entry, FrozenKeyspace, Keyspace, SetExpiry};
+use rdb::{Event, ReadOptions, Reader, WriteOptions, Writer};
+
+use crate::action::{LoadError, SaveReport};
+
+/// The replication identity that a snapshot carries: which history it belongs to, up to where, and which database the
+/// stream had selected there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SnapshotIdentity {
+    /// The history.
+    pub id: ReplicationId,
+    /// Bytes of it that the data contains.
+    pub offset: Offset,
+    /// The database selected in the stream at that point.
+    pub stream_db: usize,
+}
+
+/// What a snapshot says about itself in its auxiliary fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SnapshotHeader {
+    /// Creation time, seconds since the Unix epoch.
+    pub created_unix_s: u64,
+    /// Memory used by the instance.
+    pub used_memory: u64,
+    /// The history, where there is one.
+    pub identity: Option<SnapshotIdentity>,
+}
+
+/// How a snapshot is encoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotOptions {
+    /// `rdbcompression`.
+    pub compress: bool,
+    /// `rdbchecksum`.
+    pub checksum: bool,
+    /// RDB version.
+    pub version: u32,
+    /// `rdb-key-save-delay`: microseconds to wait after each key, for tests of others. The writer then hands over small
+    /// chunks; whoever runs it waits.
+    pub key_delay_us: u64,
+}
+
+/// How a dataset is loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadOptions {
+    /// Number of databases.
+    pub databases: usize,
+    /// Seed of the tables' hash.
+    pub seed: u64,
+    /// Whether the checksum at the end must fit.
+    pub verify_checksum: bool,
+    /// Drop keys that expired before this time (milliseconds since the Unix epoch), unless the snapshot carries a replication
+    /// identity: replicas that resume from it still hold those keys and wait for a DEL of each.
+    pub drop_expired_before: Option<u64>,
+    /// `key-load-delay`: microseconds to wait after each key, for tests of others.
+    pub key_delay_us: u64,
+}
+
+/// A dataset as it came out of a snapshot.
+pub struct Loaded {
+    /// The data.
+    pub keyspace: Keyspace,
+    /// Its history, if the snapshot named one.
+    pub identity: Option<SnapshotIdentity>,
+    /// Keys loaded.
+    pub keys: u64,
+    /// Keys left out because they had expired.
+    pub expired: u64,
+    /// Bytes read.
+    pub bytes: u64,
+}
+
+/// A chunk is handed over once it has grown to this size.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// Serialises a frozen view.
+pub struct SnapshotWriter {
+    view: FrozenKeyspace,
+    header: SnapshotHeader,
+    options: SnapshotOptions,
+    progress: Arc<AtomicU64>,
+}
+
+impl SnapshotWriter {
+    /// A writer for `view`; `progress` counts the keys written.
+    pub fn new(
+        view: FrozenKeyspace,
+        header: SnapshotHeader,
+        options: SnapshotOptions,
+        progress: Arc<AtomicU64>,
+    ) -> SnapshotWriter {
+        SnapshotWriter { view, header, options, progress }
+    }
+
+    /// Encodes everything and hands it to `sink` in chunks with the number of keys in each. Ends early, with `None`, when
+    /// the sink answers `false`.
+    pub fn run(self, sink: &mut dyn FnMut(Vec<u8>, u64) -> bool) -> Option<SaveReport> {
+        let mut writer = Writer::new(WriteOptions {
+            version: self.options.version,
+            compress: self.options.compress,
+            checksum: self.options.checksum,
+        });
+        writer.header();
+        self.aux_fields(&mut writer);
+        let chunk_bytes = if self.options.key_delay_us > 0 { 1 } else { CHUNK_BYTES };
+        let (mut bytes, mut keys, mut in_chunk) = (0u64, 0u64, 0u64);
+        for index in 0..self.view.databases() {
+            let db = self.view.db(index);
+            if db.len() == 0 {
+                continue;
+            }
+            writer.select_db(index as u64);
+            writer.resize(db.len() as u64, db.expires() as u64);
+            for entry in db.iter() {
+                write_entry(&mut writer, &entry);
+                in_chunk += 1;
+                if writer.pending() >= chunk_bytes {
+                    keys += in_chunk;
+                    self.progress.store(keys, Ordering::Relaxed);
+                    let chunk = writer.take();
+                    bytes += chunk.len() as u64;
+                    if !sink(chunk, std::mem::take(&mut in_chunk)) {
+                        return None;
+                    }
+                }
+            }
+        }
+        writer.finish();
+        keys += in_chunk;
+        self.progress.store(keys, Ordering::Relaxed);
+        let chunk = writer.take();
+        bytes += chunk.len() as u64;
+        sink(chunk, in_chunk).then_some(SaveReport { bytes, keys })
+    }
+
+    fn aux_fields(&self, writer: &mut Writer) {
+        writer.aux(b"redis-ver", crate::REDIS_VERSION.as_bytes());
+        writer.aux(b"redis-bits", b"64");
+        writer.aux(b"ctime", decimal(self.header.created_unix_s).as_bytes());
+        writer.aux(b"used-mem", decimal(self.header.used_memory).as_bytes());
+        if let Some(identity) = &self.header.identity {
+            writer.aux(b"repl-stream-db", decimal(identity.stream_db as u64).as_bytes());
+            writer.aux(b"repl-id", identity.id.to_string().as_bytes());
+            writer.aux(b"repl-offset", decimal(identity.offset.0).as_bytes());
+        }
+        writer.aux(b"aof-base", b"0");
+    }
+}
+
+fn write_entry(writer: &mut Writer, entry: &Entry<'_>) {
+    if let Some(value) = entry.str() {
+        writer.string(entry.key(), value, entry.expiry(), None);
+    }
+}
+
+fn decimal(n: u64) -> String {
+    n.to_string()
+}
+
+/// Builds a dataset out of the bytes of a snapshot, in pieces of any size.
+pub struct SnapshotLoader {
+    reader: Reader,
+    options: LoadOptions,
+    keyspace: Keyspace,
+    db: usize,
+    identity: IdentityFields,
+    keys: u64,
+    expired: u64,
+}
+
+#[derive(Default)]
+struct IdentityFields {
+    id: Option<ReplicationId>,
+    offset: Option<u64>,
+    stream_db: usize,
+}
+
+impl IdentityFields {
+    fn get(&self) -> Option<SnapshotIdentity> {
+        Some(SnapshotIdentity { id: self.id?, offset: Offset(self.offset?), stream_db: self.stream_db })
+    }
+
+    fn read(&mut self, key: &[u8], value: &[u8]) {
+        let text = std::str::from_utf8(value).unwrap_or_default();
+        match key {
+            b"repl-id" => self.id = text.parse().ok(),
+            b"repl-offset" => self.offset = text.parse().ok(),
+            b"repl-stream-db" => self.stream_db = text.parse().unwrap_or(0),
+            _ => {}
+        }
+    }
+}
+
+impl SnapshotLoader {
+    /// A loader with an empty dataset.
+    pub fn new(options: LoadOptions) -> SnapshotLoader {
+        let read = ReadOptions { verify_checksum: options.verify_checksum, ..ReadOptions::default() };
+        SnapshotLoader {
+            reader: Reader::new(read),
+            keyspace: Keyspace::new(options.databases, options.seed),
+            options,
+            db: 0,
+            identity: IdentityFields::default(),
+            keys: 0,
+            expired: 0,
+        }
+    }
+
+    /// Takes the next bytes in.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::Corrupt`] when the bytes are no snapshot, or one that this node cannot hold.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), LoadError> {
+        self.reader.feed(bytes);
+        while let Some(event) =
+            self.reader.next().map_err(|error| LoadError::Corrupt(error.to_string()))?
+        {
+            match event {
+                Event::Aux { key, value } => self.identity.read(key, value),
+                Event::SelectDb(index) => {
+                    if index >= self.options.databases as u64 {
+                        return Err(LoadError::Corrupt(format!(
+                            "database number {index} is out of range: this instance has {} databases",
+                            self.options.databases
+                        )));
+                    }
+                    self.db = index as usize;
+                }
+                Event::Entry { key, expiry_ms, value, .. } => {
+                    let dead = match (self.options.drop_expired_before, expiry_ms) {
+                        (Some(now), Some(at)) => at <= now && self.identity.get().is_none(),
+                        _ => false,
+                    };
+                    if dead {
+                        self.expired += 1;
+                        continue;
+                    }
+                    let expiry = expiry_ms.map_or(SetExpiry::Clear, SetExpiry::At);
+                    match value {
+                        rdb::Value::String(text) => {
+                            if self.keyspace.db_mut(self.db).set_str(key, &text, expiry) {
+                                return Err(LoadError::Corrupt(format!(
+                                    "the key {} occurs twice",
+                                    String::from_utf8_lossy(key)
+                                )));
+                            }
+                        }
+                        _ => return Err(LoadError::Corrupt("a value of an unsupported type".to_owned())),
+                    }
+                    self.keys += 1;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Keys loaded so far.
+    pub fn keys(&self) -> u64 {
+        self.keys
+    }
+
+    /// The dataset, once the last byte has been taken in.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::Corrupt`] when the snapshot is not at its end.
+    pub fn finish(self) -> Result<Box<Loaded>, LoadError> {
+        if !self.reader.is_finished() {
+            return Err(LoadError::Corrupt(format!("unexpected end of file at byte {}", self.reader.position())));
+        }
+        Ok(Box::new(Loaded {
+            identity: self.identity.get(),
+            bytes: self.reader.position(),
+            keyspace: self.keyspace,
+            keys: self.keys,
+            expired: self.expired,
+        }))
+    }
+}

@@ -1,0 +1,207 @@
+//! What happens as time passes, and when settings change.
+
+use commands::ExpiryMode;
+
+use crate::node::{Gate, Node};
+use crate::session::Blocked;
+use crate::time::Now;
+
+/// The node looks around so often.
+const TICK_US: u64 = 100_000;
+/// Expired keys deleted in one round; a backlog of them is worked off over the next ones without holding clients up.
+const EXPIRE_BATCH: usize = 400;
+/// Rounds of that in one tick, while they keep finding keys.
+const EXPIRE_ROUNDS: usize = 16;
+
+impl Node {
+    /// Does what is due. To be called at [`Node::deadline`]; being late or early does no harm.
+    pub fn tick(&mut self, now: Now) {
+        self.set_now(now);
+        self.next_tick_us = now.mono_us + TICK_US;
+        self.stats.sample(now.mono_us);
+        if self.gate.loading || self.debug.pause_cron {
+            return;
+        }
+        self.end_pause();
+        self.tick_upstream();
+        self.tick_downstream();
+        self.serve_waiting();
+        self.expire_keys();
+        self.check_save_points();
+        self.check_clients();
+        self.refresh_gate();
+        if self.persistence.shutdown.is_some() {
+            self.continue_shutdown();
+        }
+    }
+
+    /// What a round of input has asked for and what must not happen while its client's session was in use.
+    pub(crate) fn after_input(&mut self) {
+        if self.syncs_requested {
+            self.syncs_requested = false;
+            self.plan_full_syncs();
+        }
+        if !self.acks.is_empty() {
+            self.acks.clear();
+            self.serve_waiting();
+            if self.persistence.shutdown.is_some() {
+                self.continue_shutdown();
+            }
+        }
+    }
+
+    /// Deletes keys whose time is over. Only a master does: its replicas wait for the deletions in its log.
+    fn expire_keys(&mut self) {
+        if !self.debug.active_expire || self.env.expiry != ExpiryMode::Delete || self.pause.active.is_some() {
+            return;
+        }
+        let now_ms = self.now.unix_ms();
+        let databases = self.keyspace.databases();
+        let mut due: Vec<Box<[u8]>> = Vec::new();
+        for _ in 0..databases {
+            let index = self.expire.db % databases;
+            let mut more = true;
+            for _ in 0..EXPIRE_ROUNDS {
+                if self.keyspace.db(index).expires() == 0 || !more {
+                    break;
+                }
+                due.clear();
+                more = self.keyspace.db(index).due(
+                    now_ms,
+                    &mut self.expire.cursor,
+                    EXPIRE_BATCH,
+                    &mut |entry| due.push(entry.key().into()),
+                );
+                for key in &due {
+                    self.expire_key(index, key);
+                }
+            }
+            if more && !due.is_empty() {
+                // This database has more; the next tick goes on here.
+                return;
+            }
+            self.expire.db = (index + 1) % databases;
+            self.expire.cursor = keyspace::ExpireCursor::default();
+        }
+    }
+
+    fn expire_key(&mut self, db: usize, key: &[u8]) {
+        let Some(removed) = self.keyspace.db_mut(db).remove(key) else { return };
+        if removed.is_large() {
+            self.actions.push(crate::Action::Free(Box::new(removed)));
+        }
+        self.stats.expired += 1;
+        self.persistence.dirty += 1;
+        if self.replication.is_logging() {
+            self.replication.log_deletion(db, key);
+        }
+        if self.effects.track_keys {
+            self.effects.touched.clear();
+            self.effects.touched.push((db as u32, key.into()));
+            self.effects.replaced.clear();
+            self.touch_watched(None);
+        }
+    }
+
+    /// Clients that are idle for too long, or that do not take their replies.
+    fn check_clients(&mut self) {
+        let settings = self.config.settings();
+        let timeout_us = settings.timeout * 1_000_000;
+        let limit = settings.client_output_buffer_limit[0];
+        let (now_us, now_ms) = (self.now.mono_us, self.now.mono_ms());
+        let mut closing = Vec::new();
+        for entry in &mut self.slots {
+            let crate::node::Slot::Client(session) = &mut entry.slot else { continue };
+            if session.is_replica() {
+                continue;
+            }
+            let idle = timeout_us > 0
+                && session.blocked.is_none()
+                && now_us.saturating_sub(session.last_input_us) > timeout_us;
+            let pending = session.reply_pending() as u64;
+            let over_soft = limit.soft_bytes > 0 && pending > limit.soft_bytes;
+            session.soft_limit_since_ms =
+                if over_soft { Some(session.soft_limit_since_ms.unwrap_or(now_ms)) } else { None };
+            let slow = (limit.hard_bytes > 0 && pending > limit.hard_bytes)
+                || session
+                    .soft_limit_since_ms
+                    .is_some_and(|since| now_ms - since >= limit.soft_seconds * 1000);
+            if slow {
+                tracing::warn!(
+                    "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
+                    session.peer.addr
+                );
+                self.stats.obl_disconnections += 1;
+            }
+            if idle {
+                tracing::debug!("Closing idle client");
+            }
+            if idle || slow {
+                closing.push(session.conn);
+            }
+        }
+        for conn in closing {
+            self.close_client(conn);
+        }
+    }
+
+    /// Ends CLIENT PAUSE when its time is over.
+    fn end_pause(&mut self) {
+        if let Some((_, until_ms)) = self.pause.active
+            && self.now.unix_ms() >= until_ms
+        {
+            self.unpause();
+        }
+    }
+
+    /// Lets the commands that were held back run.
+    pub(crate) fn unpause(&mut self) {
+        self.pause.active = None;
+        self.refresh_gate();
+        for conn in std::mem::take(&mut self.pause.held) {
+            if self.session(conn).is_some_and(|session| session.blocked == Some(Blocked::Paused)) {
+                self.unblock(conn, |_| {});
+            }
+        }
+    }
+
+    /// Works out again which commands may have to be refused.
+    pub(crate) fn refresh_gate(&mut self) {
+        let settings = self.config.settings();
+        let replica = self.replication.is_replica();
+        let link_up = self.replication.upstream.as_ref().is_none_or(|upstream| upstream.is_up());
+        self.gate = Gate {
+            loading: self.gate.loading,
+            read_only: replica && settings.replica_read_only,
+            stale: !link_up && !settings.replica_serve_stale_data,
+            persistence_failing: !self.persistence.last_ok
+                && !replica
+                && settings.stop_writes_on_bgsave_error
+                && !settings.save.is_empty(),
+            few_replicas: !replica
+                && settings.min_replicas_to_write > 0
+                && settings.min_replicas_max_lag > 0
+                && self.good_replicas() < settings.min_replicas_to_write as usize,
+            paused: self.pause.active.is_some(),
+        };
+    }
+
+    /// Takes over what the configuration says now.
+    pub(crate) fn apply_settings(&mut self) {
+        let settings = self.config.settings();
+        self.env.proto_max_bulk_len = settings.proto_max_bulk_len as usize;
+        self.env.lfu = settings.maxmemory_policy.is_lfu();
+        self.env.lfu_log_factor = settings.lfu_log_factor;
+        self.env.lfu_decay_time = settings.lfu_decay_time;
+        self.env.lazyfree_user_del = settings.lazyfree_lazy_user_del;
+        self.env.lazyfree_expire = settings.lazyfree_lazy_expire;
+        self.env.lazyfree_server_del = settings.lazyfree_lazy_server_del;
+        self.env.lazyfree_user_flush = settings.lazyfree_lazy_user_flush;
+        let backlog = settings.repl_backlog_size as usize;
+        if self.replication.log.capacity() != backlog {
+            self.replication.log.set_capacity(backlog);
+        }
+        self.set_planner_policy();
+        self.refresh_gate();
+    }
+}

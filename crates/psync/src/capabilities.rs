@@ -1,0 +1,43 @@
+//! What a replica says it can do.
+
+/// The capabilities that a replica announces with `REPLCONF capa`. Names that are not known here are ignored:
+/// a newer replica may know more than its master.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Capabilities {
+    /// `eof`: takes a payload whose length is not known beforehand and that ends with a mark.
+    pub eof: bool,
+    /// `psync2`: understands `+CONTINUE` with a new id.
+    pub psync2: bool,
+}
+
+impl Capabilities {
+    /// Both.
+    pub const ALL: Capabilities = Capabilities { eof: true, psync2: true };
+
+    /// Adds the capability of this name; whether it is known.
+    pub fn add(&mut self, name: &[u8]) -> bool {
+        if name.eq_ignore_ascii_case(b"eof") {
+            self.eof = true;
+        } else if name.eq_ignore_ascii_case(b"psync2") {
+            self.psync2 = true;
+        } else {
+            return false;
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_names_are_ignored() {
+        let mut capabilities = Capabilities::default();
+        assert!(!capabilities.add(b"dual-channel"));
+        assert!(!capabilities.add(b""));
+        assert_eq!(capabilities, Capabilities::default());
+        assert!(capabilities.add(b"EOF") && capabilities.add(b"psync2"));
+        assert_eq!(capabilities, Capabilities::ALL);
+    }
+}

@@ -1,0 +1,47 @@
+//! The master's side: what it knows about each of its replicas, whether one can go on where it left off, and
+//! when a snapshot is made for those that cannot.
+//!
+//! ```text
+//!      REPLCONF …
+//!      ┌───────┐
+//!   ┌──▼───────┴──┐ PSYNC: continue_from()                       ┌────────┐
+//!   │  handshake  ├─────────────────────────────────────────────▶│ online │
+//!   └──────┬──────┘                                              └─▲────▲─┘
+//!          │ PSYNC, SYNC: wait_snapshot()                          │    │
+//!   ┌──────▼──────┐                                                │    │
+//!   │wait snapshot│ a newline each second                          │    │
+//!   └──────┬──────┘                                                │    │
+//!          │ announce(): +FULLRESYNC id offset                     │    │
+//!   ┌──────▼──────┐                                                │    │
+//!   │  announced  │ a newline each second                          │    │
+//!   └──────┬──────┘                                                │    │
+//!          │ start_transfer(): $length | $EOF:mark                 │    │
+//!   ┌──────▼──────┐ finish_transfer() after $length                │    │
+//!   │  transfer   ├────────────────────────────────────────────────┘    │
+//!   └──────┬──────┘                                                     │
+//!          │ finish_transfer() after $EOF:mark                          │
+//!   ┌──────▼──────┐ REPLCONF ACK offset                                 │
+//!   │  await ack  ├─────────────────────────────────────────────────────┘
+//!   └─────────────┘
+//! ```
+//!
+//! INFO calls the phases `wait_bgsave` (both that wait for a snapshot), `send_bulk` (the transfer, and the
+//! wait for the acknowledgement after it) and `online`. A step that has no place in the present phase is
+//! refused with a [`PhaseError`] and changes nothing.
+//!
+//! From the announcement on the log must be kept from the snapshot's position, [`ReplicaState::base`], for
+//! that is where the replica's stream begins.
+
+mod decide;
+mod payload;
+mod planner;
+mod replconf;
+mod replica_state;
+mod reply;
+
+pub use decide::{Decision, FullReason, PsyncRequest, PsyncRequestError, decide};
+pub use payload::{EofMark, PayloadForm, length_header};
+pub use planner::{Candidate, FullSyncPlanner, Placement, PlannerPolicy, Running, Start, Target};
+pub use replconf::{Replconf, ReplconfError, SnapshotFilter};
+pub use replica_state::{AfterTransfer, Phase, PhaseError, ReplicaState, Tick};
+pub use reply::{KEEPALIVE, continue_line, full_resync_line};

@@ -1,0 +1,129 @@
+use super::*;
+
+const DELAY: u64 = 5000;
+
+fn planner(diskless: bool, diskless_max_replicas: usize) -> FullSyncPlanner<u32> {
+    FullSyncPlanner::new(PlannerPolicy { diskless, diskless_delay_ms: DELAY, diskless_max_replicas })
+}
+
+fn candidate(replica: u32) -> Candidate<u32> {
+    Candidate { replica, eof: true, filter: SnapshotFilter::Everything }
+}
+
+/// A log that holds positions 100 to 200.
+fn log() -> Log {
+    let mut log = Log::new(Offset(100), 1 << 20);
+    log.append(&[0; 100]);
+    log
+}
+
+fn start(target: Target, replicas: &[u32]) -> Option<Start<u32>> {
+    let at = Offset(200);
+    Some(Start { target, filter: SnapshotFilter::Everything, at, replicas: replicas.to_vec() })
+}
+
+#[test]
+fn a_diskless_snapshot_waits_for_company() {
+    let mut planner = planner(true, 0);
+    assert_eq!((planner.timeout(), planner.poll(0, Offset(200))), (None, None));
+    assert_eq!(planner.arrive(1000, candidate(1), &log()), Placement::Queued);
+    assert_eq!(planner.timeout(), Some(1000 + DELAY));
+    assert_eq!(planner.arrive(3000, candidate(2), &log()), Placement::Queued);
+    assert_eq!(planner.timeout(), Some(1000 + DELAY), "the delay counts from the first");
+    assert_eq!(planner.poll(999 + DELAY, Offset(200)), None);
+    assert_eq!(planner.poll(1000 + DELAY, Offset(200)), start(Target::Stream, &[1, 2]));
+    assert_eq!((planner.timeout(), planner.waiting()), (None, 0));
+}
+
+#[test]
+fn enough_company_ends_the_wait() {
+    let mut planner = planner(true, 2);
+    let _ = planner.arrive(0, candidate(1), &log());
+    assert_eq!(planner.poll(0, Offset(200)), None);
+    let _ = planner.arrive(10, candidate(2), &log());
+    assert_eq!(planner.poll(10, Offset(200)), start(Target::Stream, &[1, 2]));
+}
+
+#[test]
+fn a_snapshot_on_disk_begins_at_once() {
+    let mut planner = planner(false, 0);
+    let _ = planner.arrive(0, candidate(1), &log());
+    assert_eq!(planner.poll(0, Offset(200)), start(Target::Disk, &[1]));
+}
+
+#[test]
+fn one_that_does_not_know_the_mark_makes_it_a_file_for_all() {
+    let mut planner = planner(true, 0);
+    let _ = planner.arrive(0, candidate(1), &log());
+    let _ = planner.arrive(10, Candidate { eof: false, ..candidate(2) }, &log());
+    assert_eq!(
+        planner.poll(10, Offset(200)),
+        start(Target::Disk, &[1, 2]),
+        "and there is nothing to wait for"
+    );
+}
+
+#[test]
+fn who_comes_late_shares_a_file_whose_log_is_kept() {
+    let mut planner = planner(false, 0);
+    let _ = planner.arrive(0, candidate(1), &log());
+    let _ = planner.poll(0, Offset(200));
+    assert_eq!(planner.arrive(1, candidate(2), &log()), Placement::Attached { at: Offset(200) });
+    let trimmed = Log::new(Offset(201), 1 << 20);
+    assert_eq!(planner.arrive(2, candidate(3), &trimmed), Placement::Queued, "it would miss a byte");
+    let other = Candidate { filter: SnapshotFilter::Nothing, ..candidate(4) };
+    assert_eq!(planner.arrive(3, other, &log()), Placement::Queued, "it wants something else");
+    assert_eq!(planner.poll(1_000_000, Offset(200)), None, "one at a time");
+    assert_eq!(planner.timeout(), None);
+    assert_eq!(planner.finished(), [1, 2]);
+    assert_eq!(
+        planner.poll(1_000_000, Offset(200)),
+        start(Target::Disk, &[3]),
+        "the first in the queue decides"
+    );
+    assert_eq!(planner.waiting(), 1);
+}
+
+#[test]
+fn what_is_streamed_cannot_be_joined() {
+    let mut planner = planner(true, 1);
+    let _ = planner.arrive(0, candidate(1), &log());
+    assert!(planner.poll(0, Offset(200)).is_some());
+    assert_eq!(planner.arrive(1, candidate(2), &log()), Placement::Queued);
+    assert_eq!(planner.running().map(|running| running.replicas.clone()), Some(vec![1]));
+    assert_eq!(planner.finished(), [1]);
+    assert_eq!(planner.poll(1, Offset(200)), start(Target::Stream, &[2]));
+}
+
+#[test]
+fn a_filtered_snapshot_is_streamed_to_those_who_want_it() {
+    let mut planner = planner(false, 0);
+    let filter = SnapshotFilter::FunctionsOnly;
+    let _ = planner.arrive(0, Candidate { filter, ..candidate(1) }, &log());
+    let _ = planner.arrive(0, candidate(2), &log());
+    let expected = Start { target: Target::Stream, filter, at: Offset(200), replicas: vec![1] };
+    assert_eq!(planner.poll(DELAY, Offset(200)), Some(expected));
+}
+
+#[test]
+fn a_snapshot_nobody_waits_for_any_more_can_be_cancelled() {
+    let mut planner = planner(false, 0);
+    assert!(!planner.leave(9), "there is no snapshot");
+    let _ = planner.arrive(0, candidate(1), &log());
+    let _ = planner.arrive(0, candidate(2), &log());
+    assert!(!planner.leave(2));
+    assert_eq!(planner.poll(0, Offset(200)), start(Target::Disk, &[1]));
+    assert_eq!(planner.arrive(1, candidate(3), &log()), Placement::Attached { at: Offset(200) });
+    assert!(!planner.leave(1));
+    assert!(planner.leave(3));
+    assert_eq!(planner.finished(), []);
+    assert_eq!(planner.running(), None);
+}
+
+#[test]
+fn who_asks_twice_is_served_once() {
+    let mut planner = planner(false, 0);
+    let _ = planner.arrive(0, candidate(1), &log());
+    let _ = planner.arrive(5, candidate(1), &log());
+    assert_eq!(planner.poll(5, Offset(200)), start(Target::Disk, &[1]));
+}

@@ -1,0 +1,155 @@
+//! What can be wrong with an RDB stream.
+
+/// Why an RDB stream or a DUMP payload was refused.
+///
+/// Every variant carries `at`, the offset of the offending byte from the start of the stream (or payload).
+/// An error says that the *input* is at fault, or is of a kind that this crate does not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The first nine bytes are not the magic word and version of an RDB stream.
+    #[error("not an RDB stream: no known magic word at offset {at}")]
+    BadMagic {
+        /// Offset of the magic word.
+        at: u64,
+    },
+    /// The stream declares a version that this crate does not read.
+    #[error("RDB version {version} at offset {at} is not supported")]
+    UnsupportedVersion {
+        /// The declared version.
+        version: u32,
+        /// Offset of the version's digits, or of the version field of a DUMP payload.
+        at: u64,
+    },
+    /// A length begins with a byte that starts no known form of length.
+    #[error("byte {byte:#04x} at offset {at} starts no valid length")]
+    BadLength {
+        /// The byte that was found.
+        byte: u8,
+        /// Its offset.
+        at: u64,
+    },
+    /// A special string encoding stands where only a plain length makes sense.
+    #[error("a string encoding (byte {byte:#04x}) stands at offset {at} where a plain length is expected")]
+    ExpectedLength {
+        /// The byte that was found.
+        byte: u8,
+        /// Its offset.
+        at: u64,
+    },
+    /// A string begins with a special encoding that does not exist.
+    #[error("byte {byte:#04x} at offset {at} names no known string encoding")]
+    UnknownEncoding {
+        /// The byte that was found.
+        byte: u8,
+        /// Its offset.
+        at: u64,
+    },
+    /// A string is longer than the reader was told to accept.
+    #[error("string of {len} bytes at offset {at} exceeds the limit of {limit} bytes")]
+    StringTooLong {
+        /// The declared length.
+        len: u64,
+        /// The limit in force.
+        limit: u64,
+        /// Offset of the string.
+        at: u64,
+    },
+    /// A compressed string does not decompress to its declared length.
+    #[error("damaged LZF data in the string at offset {at}: {reason}")]
+    BadCompression {
+        /// What is wrong with the compressed bytes.
+        reason: crate::lzf::DecompressError,
+        /// Offset of the string.
+        at: u64,
+    },
+    /// A value type that exists in the format, but that this crate does not read.
+    #[error("value type {type_byte} ({name}) at offset {at} is not supported")]
+    UnsupportedType {
+        /// The type byte.
+        type_byte: u8,
+        /// What the format calls the type.
+        name: &'static str,
+        /// Offset of the type byte.
+        at: u64,
+    },
+    /// A byte that is neither an opcode nor a value type.
+    #[error("byte {byte} at offset {at} is neither an opcode nor a value type")]
+    UnknownType {
+        /// The byte that was found.
+        byte: u8,
+        /// Its offset.
+        at: u64,
+    },
+    /// An opcode that exists in the format, but that this crate does not read.
+    #[error("opcode {opcode} ({name}) at offset {at} is not supported")]
+    UnsupportedOpcode {
+        /// The opcode.
+        opcode: u8,
+        /// What the opcode announces.
+        name: &'static str,
+        /// Its offset.
+        at: u64,
+    },
+    /// An opcode that describes the next key is followed by something that is no key.
+    #[error("expiry or access information for a key is followed by opcode {opcode} at offset {at}")]
+    DanglingKeyInfo {
+        /// The opcode that came instead of a value type.
+        opcode: u8,
+        /// Its offset.
+        at: u64,
+    },
+    /// The data of a module does not follow the generic form that allows skipping it.
+    #[error("module data at offset {at} has the unknown part {found}")]
+    BadModuleData {
+        /// The code that was found.
+        found: u64,
+        /// Its offset.
+        at: u64,
+    },
+    /// The trailing checksum differs from that of the bytes read.
+    #[error("checksum at offset {at} is {stored:016x}, the data has {computed:016x}")]
+    ChecksumMismatch {
+        /// The checksum in the stream.
+        stored: u64,
+        /// The checksum of the bytes before it.
+        computed: u64,
+        /// Offset of the checksum.
+        at: u64,
+    },
+    /// The input ends inside an item.
+    #[error("the input ends at offset {at}, before its end is reached")]
+    Truncated {
+        /// Offset of the first missing byte.
+        at: u64,
+    },
+    /// A DUMP payload holds more than one value.
+    #[error("the value of the payload ends at offset {at}, but bytes follow")]
+    TrailingBytes {
+        /// Offset of the first byte too many.
+        at: u64,
+    },
+}
+
+impl Error {
+    /// The offset of the offending byte from the start of the stream or payload.
+    pub fn at(&self) -> u64 {
+        match *self {
+            Error::BadMagic { at }
+            | Error::UnsupportedVersion { at, .. }
+            | Error::BadLength { at, .. }
+            | Error::ExpectedLength { at, .. }
+            | Error::UnknownEncoding { at, .. }
+            | Error::StringTooLong { at, .. }
+            | Error::BadCompression { at, .. }
+            | Error::UnsupportedType { at, .. }
+            | Error::UnknownType { at, .. }
+            | Error::UnsupportedOpcode { at, .. }
+            | Error::DanglingKeyInfo { at, .. }
+            | Error::BadModuleData { at, .. }
+            | Error::ChecksumMismatch { at, .. }
+            | Error::Truncated { at }
+            | Error::TrailingBytes { at } => at,
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The nine bytes at the start of a stream: a magic word and the version in decimal digits.
+
+use crate::cursor::{Cursor, Stop};
+use crate::{Error, Flavor};
+
+/// The first Valkey version with its own magic word; below, Valkey writes what Redis 7.2 writes.
+const VALKEY_FIRST: u32 = 80;
+/// The last version of Redis whose opcodes and types are known to this crate.
+pub(crate) const REDIS_LAST: u32 = 12;
+/// From this version on a checksum follows the end opcode.
+pub(crate) const CHECKSUM_SINCE: u32 = 5;
+/// The version written unless another is asked for: that of Redis 7.0, which every later server reads.
+pub(crate) const DEFAULT_VERSION: u32 = 10;
+/// The oldest version that the writer offers: older ones lack what it writes.
+pub(crate) const OLDEST_WRITTEN: u32 = 9;
+
+pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<(u32, Flavor), Stop> {
+    let at = cursor.at();
+    let bytes: [u8; 9] = cursor.array()?;
+    let (flavor, digits) = if let Some(digits) = bytes.strip_prefix(b"REDIS") {
+        (Flavor::Redis, digits)
+    } else if let Some(digits) = bytes.strip_prefix(b"VALKEY") {
+        (Flavor::Valkey, digits)
+    } else {
+        return Err(Error::BadMagic { at }.into());
+    };
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return Err(Error::BadMagic { at }.into());
+    }
+    let version = digits.iter().fold(0, |n, digit| n * 10 + u32::from(digit - b'0'));
+    let known = match flavor {
+        Flavor::Redis => (1..=REDIS_LAST).contains(&version),
+        Flavor::Valkey => version == VALKEY_FIRST,
+    };
+    if !known {
+        return Err(Error::UnsupportedVersion { version, at: at + (9 - digits.len()) as u64 }.into());
+    }
+    Ok((version, flavor))
+}
+
+/// Whether a DUMP payload of this version can be read; payloads carry a number, but no magic word.
+pub(crate) fn payload_version_known(version: u32) -> bool {
+    (1..=REDIS_LAST).contains(&version) || version == VALKEY_FIRST
+}
+
+pub(crate) fn write(out: &mut Vec<u8>, version: u32) {
+    out.extend_from_slice(format!("REDIS{version:04}").as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(bytes: &[u8; 9], expected: Result<(u32, Flavor), Error>) {
+        match (read(&mut Cursor::new(bytes, 0)), expected) {
+            (Ok(found), Ok(expected)) => assert_eq!(found, expected),
+            (Err(Stop::Fail(found)), Err(expected)) => assert_eq!(*found, expected),
+            (_, expected) => panic!("{bytes:?} should give {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn versions_of_both_families() {
+        check(b"REDIS0001", Ok((1, Flavor::Redis)));
+        check(b"REDIS0012", Ok((12, Flavor::Redis)));
+        check(b"VALKEY080", Ok((80, Flavor::Valkey)));
+        check(b"REDIS0000", Err(Error::UnsupportedVersion { version: 0, at: 5 }));
+        check(b"REDIS0013", Err(Error::UnsupportedVersion { version: 13, at: 5 }));
+        check(b"REDIS0080", Err(Error::UnsupportedVersion { version: 80, at: 5 }));
+        check(b"VALKEY011", Err(Error::UnsupportedVersion { version: 11, at: 6 }));
+        check(b"VALKEY081", Err(Error::UnsupportedVersion { version: 81, at: 6 }));
+        check(b"REDIS 010", Err(Error::BadMagic { at: 0 }));
+        check(b"redis0010", Err(Error::BadMagic { at: 0 }));
+        check(b"PK\x03\x04\0\0\0\0\0", Err(Error::BadMagic { at: 0 }));
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut out = Vec::new();
+        write(&mut out, DEFAULT_VERSION);
+        assert_eq!(out, b"REDIS0010");
+    }
+}

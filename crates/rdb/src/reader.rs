@@ -1,0 +1,186 @@
+//! The push parser of whole streams.
+
+mod items;
+
+use std::borrow::Cow;
+
+use items::{Parser, Scratch};
+
+use crate::checksum::{self, Checksum};
+use crate::cursor::{Cursor, Stop};
+use crate::{Error, Event, Value};
+
+/// Buffers that a large string has made larger than this are given back once they are idle.
+const KEPT_CAPACITY: usize = 1 << 20;
+
+/// How a [`Reader`] reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// Compare the checksum at the end with that of the bytes read. Costs little; leave it on unless the
+    /// transport has a checksum of its own.
+    pub verify_checksum: bool,
+    /// Longest string to accept, compressed and decompressed.
+    pub max_string: u64,
+}
+
+impl Default for ReadOptions {
+    /// Verifies the checksum; accepts strings up to 512 MiB, the servers' own default.
+    fn default() -> Self {
+        ReadOptions { verify_checksum: true, max_string: 512 << 20 }
+    }
+}
+
+/// A push parser of RDB streams: bytes go in with [`feed`](Reader::feed), events come out of
+/// [`next`](Reader::next).
+///
+/// The reader holds the bytes of one incomplete item, no more than were fed, and one decompressed key and value.
+/// After an error it stays in that error.
+#[derive(Debug)]
+pub struct Reader {
+    parser: Parser,
+    sum: Sum,
+    /// Input; everything before `used` belongs to items that have been reported.
+    buf: Vec<u8>,
+    /// Invariant: `sum.done <= used <= buf.len()`.
+    used: usize,
+    /// Offset of `buf[0]` in the stream.
+    base: u64,
+    /// Nothing can come of another attempt before so many bytes follow `used`.
+    needed: usize,
+    scratch: Scratch,
+}
+
+/// The checksum of the items that have been reported.
+#[derive(Debug)]
+struct Sum {
+    /// Absent if nobody wants to know.
+    checksum: Option<Checksum>,
+    /// How much of the reader's buffer is part of it.
+    done: usize,
+}
+
+impl Sum {
+    fn catch_up(&mut self, buf: &[u8], used: usize) {
+        if let Some(checksum) = &mut self.checksum {
+            checksum.update(&buf[self.done..used]);
+        }
+        self.done = used;
+    }
+}
+
+impl Reader {
+    /// A reader at the start of a stream.
+    pub fn new(options: ReadOptions) -> Self {
+        Reader {
+            parser: Parser::new(options.max_string),
+            sum: Sum { checksum: options.verify_checksum.then(Checksum::new), done: 0 },
+            buf: Vec::new(),
+            used: 0,
+            base: 0,
+            needed: 0,
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// Hands over the next bytes of the stream, divided in any way.
+    ///
+    /// Chunks of some 64 KiB are good: small enough for the cache, large enough not to be felt. Take all events
+    /// before feeding again, or the input gathers.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        // Moving the rest to the front only if it is the smaller part keeps the cost of moving below that of reading.
+        if self.used >= self.buf.len() - self.used {
+            self.sum.catch_up(&self.buf, self.used);
+            self.sum.done = 0;
+            self.base += self.used as u64;
+            self.buf.drain(..self.used);
+            self.used = 0;
+        }
+        for buffer in [&mut self.scratch.first, &mut self.scratch.second] {
+            buffer.clear();
+            buffer.shrink_to(KEPT_CAPACITY);
+        }
+        if self.buf.len() + bytes.len() < KEPT_CAPACITY {
+            self.buf.shrink_to(KEPT_CAPACITY);
+        }
+        self.buf.extend_from_slice(bytes);
+    }
+
+    /// The next event; `None` if it needs more bytes, or after [`Event::End`].
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "events borrow from the reader, which no Iterator can say"
+    )]
+    pub fn next(&mut self) -> Result<Option<Event<'_>>, Error> {
+        if self.buf.len() - self.used < self.needed {
+            return Ok(None);
+        }
+        self.needed = 0;
+        // Two steps, so that nothing borrowed from the reader has to live through a loop.
+        let mut cursor = loop {
+            let mut cursor = Cursor::new(&self.buf[self.used..], self.base + self.used as u64);
+            match self.parser.pass(&mut cursor) {
+                Ok(false) => break cursor,
+                Ok(true) => self.used += cursor.used(),
+                Err(Stop::More(needed)) => {
+                    self.needed = needed;
+                    return Ok(None);
+                }
+                Err(Stop::Fail(error)) => return Err(self.parser.fail(*error)),
+            }
+        };
+        if self.used - self.sum.done >= checksum::RUN || self.parser.wants_checksum() {
+            self.sum.catch_up(&self.buf, self.used);
+        }
+        // Nearly all items of nearly all streams. In the general way the event is moved twice before it reaches the
+        // caller, which costs more than reading such an item does.
+        if let Some((key, value)) = self.parser.plain_entry(&mut cursor) {
+            self.used += cursor.used();
+            return Ok(Some(self.parser.entry(key, Value::String(Cow::Borrowed(value)))));
+        }
+        let checksum = self.sum.checksum.as_ref();
+        match self.parser.report(&mut cursor, checksum, &mut self.scratch) {
+            Ok(event) => {
+                self.used += cursor.used();
+                Ok(Some(event))
+            }
+            Err(Stop::More(needed)) => {
+                self.needed = needed;
+                Ok(None)
+            }
+            Err(Stop::Fail(error)) => Err(self.parser.fail(*error)),
+        }
+    }
+
+    /// Offset in the stream of the first byte that no reported event has covered.
+    pub fn position(&self) -> u64 {
+        self.base + self.used as u64
+    }
+
+    /// Whether [`Event::End`] has been reported.
+    pub fn is_finished(&self) -> bool {
+        self.parser.is_finished()
+    }
+
+    /// The bytes fed that no reported event has covered: after [`Event::End`], what follows the stream.
+    pub fn leftover(&self) -> &[u8] {
+        &self.buf[self.used..]
+    }
+
+    /// Says that no more input comes: an error unless the stream is at its end.
+    pub fn close(&self) -> Result<(), Error> {
+        match self.parser.error() {
+            Some(error) => Err(error),
+            None if self.is_finished() => Ok(()),
+            None => Err(Error::Truncated { at: self.base + self.buf.len() as u64 }),
+        }
+    }
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Reader::new(ReadOptions::default())
+    }
+}
+
+#[cfg(test)]
+mod tests;

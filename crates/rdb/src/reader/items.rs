@@ -1,0 +1,276 @@
+//! The items of a stream, one after the other: the state machine of the reader, apart from its buffers.
+
+use crate::checksum::Checksum;
+use crate::cursor::{Cursor, Stop};
+use crate::module_aux::{self, ModuleId, Part};
+use crate::value::{self, Value};
+use crate::{Error, Event, Flavor, header, length, opcode, string};
+
+/// Knows what may come next, and reads it if it is complete.
+///
+/// ```text
+///           header          255           checksum
+///   Magic ────────▶ Items ──────▶ Trailer ────────▶ Finished
+///                   ▲   │ 247
+///              part 0 │ ▼
+///                 ModuleAux
+/// ```
+///
+/// Every state but the last can also lead to `Failed`, which has no way out. State changes only when an item has
+/// been read to its end, so an incomplete item leaves no trace.
+#[derive(Debug)]
+pub(super) struct Parser {
+    state: State,
+    max_string: u64,
+    flavor: Flavor,
+    version: u32,
+    /// What opcodes have said about the key to come.
+    info: KeyInfo,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    Magic,
+    Items,
+    /// Inside a module's data, of which the next `skip` bytes are to be ignored.
+    ModuleAux {
+        module: ModuleId,
+        skip: u64,
+    },
+    Trailer,
+    Finished,
+    Failed(Error),
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct KeyInfo {
+    expiry_ms: Option<u64>,
+    idle: Option<u64>,
+    freq: Option<u8>,
+}
+
+/// Memory for the strings of an event that do not stand in the input as they are.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    pub(super) first: Vec<u8>,
+    pub(super) second: Vec<u8>,
+}
+
+impl Parser {
+    pub(super) fn new(max_string: u64) -> Self {
+        Parser {
+            state: State::Magic,
+            max_string,
+            flavor: Flavor::Redis,
+            version: 0,
+            info: KeyInfo::default(),
+        }
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        matches!(self.state, State::Finished)
+    }
+
+    /// Whether the next item is the checksum at the end.
+    #[inline]
+    pub(super) fn wants_checksum(&self) -> bool {
+        matches!(self.state, State::Trailer)
+    }
+
+    pub(super) fn error(&self) -> Option<Error> {
+        match self.state {
+            State::Failed(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Makes `error` the answer to every further question.
+    #[cold]
+    pub(super) fn fail(&mut self, error: Error) -> Error {
+        self.state = State::Failed(error);
+        error
+    }
+
+    /// Passes over one item that is not reported itself. False if the next item is one to [`report`](Self::report).
+    #[inline]
+    pub(super) fn pass(&mut self, cursor: &mut Cursor<'_>) -> Result<bool, Stop> {
+        match &mut self.state {
+            State::Items => match cursor.rest() {
+                [opcode::EXPIRE_MS | opcode::EXPIRE_S | opcode::IDLE | opcode::FREQ, ..] => {
+                    self.about_key(cursor)
+                }
+                [opcode::MODULE_AUX | opcode::END, ..] => self.transition(cursor),
+                _ => Ok(false),
+            },
+            State::ModuleAux { skip, .. } if *skip > 0 => match (cursor.rest().len() as u64).min(*skip) {
+                0 => Err(Stop::More(1)),
+                len => {
+                    *skip -= len;
+                    cursor.bytes(len)?;
+                    Ok(true)
+                }
+            },
+            State::ModuleAux { skip, .. } => match module_aux::read_part(cursor, self.max_string)? {
+                Part::Skip(len) => {
+                    *skip = len;
+                    Ok(true)
+                }
+                // Its end is where a module's data is reported.
+                Part::End => {
+                    cursor.rewind();
+                    Ok(false)
+                }
+            },
+            _ => Ok(false),
+        }
+    }
+
+    /// Notes what an item says about the key to come.
+    fn about_key(&mut self, cursor: &mut Cursor<'_>) -> Result<bool, Stop> {
+        match cursor.byte()? {
+            opcode::EXPIRE_MS => self.info.expiry_ms = Some(instant(i64::from_le_bytes(cursor.array()?))),
+            opcode::EXPIRE_S => {
+                self.info.expiry_ms = Some(instant(i64::from(i32::from_le_bytes(cursor.array()?)) * 1000));
+            }
+            opcode::IDLE => self.info.idle = Some(length::read_plain(cursor)?),
+            _ => self.info.freq = Some(cursor.byte()?),
+        }
+        Ok(true)
+    }
+
+    /// Enters a module's data, or leaves the items for the checksum.
+    #[cold]
+    fn transition(&mut self, cursor: &mut Cursor<'_>) -> Result<bool, Stop> {
+        let at = cursor.at();
+        let opcode = cursor.byte()?;
+        self.check_info(opcode, at)?;
+        self.state = match opcode {
+            opcode::END => State::Trailer,
+            _ => State::ModuleAux { module: module_aux::read_start(cursor)?, skip: 0 },
+        };
+        Ok(true)
+    }
+
+    fn check_info(&self, opcode: u8, at: u64) -> Result<(), Error> {
+        if self.info == KeyInfo::default() { Ok(()) } else { Err(Error::DanglingKeyInfo { opcode, at }) }
+    }
+
+    /// Reads the next item if it is a key with a string value, both short and plain.
+    #[inline(always)]
+    pub(super) fn plain_entry<'a>(&self, cursor: &mut Cursor<'a>) -> Option<(&'a [u8], &'a [u8])> {
+        match (&self.state, cursor.rest()) {
+            (State::Items, [value::STRING, rest @ ..]) => {
+                let (key, rest) = string::short_plain(rest, self.max_string)?;
+                let (value, _) = string::short_plain(rest, self.max_string)?;
+                cursor.skip(3 + key.len() + value.len());
+                Some((key, value))
+            }
+            _ => None,
+        }
+    }
+
+    /// The event of a key, with all that has been said about it.
+    #[inline(always)]
+    pub(super) fn entry<'a>(&mut self, key: &'a [u8], value: Value<'a>) -> Event<'a> {
+        let KeyInfo { expiry_ms, idle, freq } = std::mem::take(&mut self.info);
+        Event::Entry { key, expiry_ms, idle, freq, value }
+    }
+
+    /// Reads the next item. If it is the last, it is held against `computed`, the checksum up to here.
+    #[inline]
+    pub(super) fn report<'a>(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+        computed: Option<&Checksum>,
+        scratch: &'a mut Scratch,
+    ) -> Result<Event<'a>, Stop> {
+        match self.state {
+            State::Items => {
+                let at = cursor.at();
+                let byte = cursor.byte()?;
+                if byte >= opcode::FIRST {
+                    return self.section(byte, at, cursor, scratch);
+                }
+                value::check_type(byte, self.flavor, at)?;
+                let key = string::read(cursor, self.max_string, &mut scratch.first)?;
+                let value = value::read(byte, cursor, self.max_string, &mut scratch.second)?;
+                Ok(self.entry(key, value))
+            }
+            State::Magic => {
+                let (version, flavor) = header::read(cursor)?;
+                (self.version, self.flavor, self.state) = (version, flavor, State::Items);
+                Ok(Event::Header { version, flavor })
+            }
+            State::ModuleAux { module, .. } => {
+                module_aux::read_part(cursor, self.max_string)?;
+                self.state = State::Items;
+                Ok(Event::ModuleAux { module })
+            }
+            State::Trailer => {
+                let checksum =
+                    if self.version < header::CHECKSUM_SINCE { None } else { trailer(cursor, computed)? };
+                self.state = State::Finished;
+                Ok(Event::End { checksum })
+            }
+            State::Finished => Err(Stop::More(0)),
+            State::Failed(error) => Err(Stop::from(error)),
+        }
+    }
+
+    /// Items that are not about a key.
+    #[cold]
+    fn section<'a>(
+        &mut self,
+        opcode: u8,
+        at: u64,
+        cursor: &mut Cursor<'a>,
+        scratch: &'a mut Scratch,
+    ) -> Result<Event<'a>, Stop> {
+        let limit = self.max_string;
+        self.check_info(opcode, at)?;
+        Ok(match opcode {
+            opcode::AUX => {
+                let key = string::read(cursor, limit, &mut scratch.first)?;
+                Event::Aux { key, value: string::read(cursor, limit, &mut scratch.second)? }
+            }
+            opcode::FUNCTION => Event::Function(string::read(cursor, limit, &mut scratch.first)?),
+            opcode::SELECT_DB => Event::SelectDb(length::read_plain(cursor)?),
+            opcode::RESIZE => {
+                Event::Resize { keys: length::read_plain(cursor)?, expires: length::read_plain(cursor)? }
+            }
+            opcode::SLOT_INFO => Event::SlotInfo {
+                slot: length::read_plain(cursor)?,
+                keys: length::read_plain(cursor)?,
+                expires: length::read_plain(cursor)?,
+            },
+            opcode::FUNCTION_PRERELEASE => {
+                let name = "function library, prerelease form";
+                return Err(Error::UnsupportedOpcode { opcode, name, at }.into());
+            }
+            opcode::SLOT_IMPORT if self.flavor == Flavor::Valkey => {
+                let name = "state of a slot import";
+                return Err(Error::UnsupportedOpcode { opcode, name, at }.into());
+            }
+            byte => return Err(Error::UnknownType { byte, at }.into()),
+        })
+    }
+}
+
+/// Instants before 1970 have passed like all others long ago; zero says the same.
+fn instant(ms: i64) -> u64 {
+    u64::try_from(ms).unwrap_or(0)
+}
+
+/// Reads the checksum at the end and holds it against the computed one, if there is one.
+fn trailer(cursor: &mut Cursor<'_>, computed: Option<&Checksum>) -> Result<Option<u64>, Stop> {
+    let at = cursor.at();
+    let stored = u64::from_le_bytes(cursor.array()?);
+    match computed {
+        // Zero says that the writer computed none.
+        _ if stored == 0 => Ok(None),
+        Some(computed) if stored != computed.value() => {
+            Err(Error::ChecksumMismatch { stored, computed: computed.value(), at }.into())
+        }
+        _ => Ok(Some(stored)),
+    }
+}

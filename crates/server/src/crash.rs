@@ -1,0 +1,41 @@
+//! A panic ends the server.
+
+use std::cell::Cell;
+
+use crate::log::Logger;
+
+thread_local! {
+    static ENGINE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Marks the calling thread as the one whose panic leaves nothing to go on with.
+pub(crate) fn this_thread_is_the_engine() {
+    ENGINE.set(true);
+}
+
+/// From now on a panic goes to the log. One on the engine thread ends the process with SIGABRT: what the panic left half done
+/// must neither be served nor saved. One of a job is that job's failure.
+pub(crate) fn report_panics_to(logger: Logger) {
+    std::panic::set_hook(Box::new(move |panic| {
+        let thread = std::thread::current();
+        let name = thread.name().unwrap_or("unnamed");
+        logger.warning("=== BUG REPORT: please report what follows, and what the server was doing ===");
+        logger.warning(&format!("The thread '{name}' failed: {}", describe(panic)));
+        for line in std::backtrace::Backtrace::force_capture().to_string().lines() {
+            logger.warning(line);
+        }
+        logger.warning("=== END OF BUG REPORT ===");
+        if ENGINE.get() {
+            logger.warning("Ending: the engine cannot go on after that.");
+            std::process::abort();
+        }
+    }));
+}
+
+fn describe(panic: &std::panic::PanicHookInfo<'_>) -> String {
+    let place = panic.location().map_or_else(|| "unknown place".to_owned(), ToString::to_string);
+    match panic.payload_as_str() {
+        Some(text) => format!("{text} ({place})"),
+        None => place,
+    }
+}

@@ -1,0 +1,152 @@
+//! Carrying out what the node wants.
+
+use std::time::Duration;
+
+use node::{Action, ConnId, Signal};
+
+use super::Engine;
+use crate::clock;
+use crate::event::Event;
+use crate::files::reason;
+use crate::net::{ListenError, connect, peer_of};
+
+/// An interrupt so soon after another means that the operator does not want to wait.
+const IMPATIENT_US: u64 = 30_000_000;
+
+impl Engine {
+    /// Takes in what another thread or task has to say.
+    pub(super) fn handle(&mut self, event: Event) {
+        match event {
+            Event::Job(id, what) => {
+                if self.jobs.note(id, &what) {
+                    self.node.complete(self.now, id, what);
+                } else {
+                    // Of a job that was given up. It may be a whole dataset.
+                    self.jobs.free(Box::new(what));
+                }
+            }
+            Event::Connected(id, result) => {
+                // Unless it was given up meanwhile.
+                if let Some(at) = self.connects.iter().position(|(other, _)| *other == id) {
+                    self.connects.swap_remove(at);
+                    self.connected(id, result);
+                }
+            }
+            Event::Terminate(signal) => self.terminate(signal),
+            Event::Note(text) => tracing::warn!("{text}"),
+        }
+    }
+
+    fn connected(&mut self, id: ConnId, result: std::io::Result<std::os::fd::OwnedFd>) {
+        match result {
+            Ok(fd) => {
+                let peer = peer_of(&fd, None, None);
+                self.node.connected(self.now, id, Ok(peer));
+                self.take_in(id, fd);
+            }
+            Err(error) => self.node.connected(self.now, id, Err(reason(&error))),
+        }
+    }
+
+    fn terminate(&mut self, signal: Signal) {
+        let last = self.interrupted_us.replace(self.now.mono_us);
+        if signal == Signal::Int && last.is_some_and(|last| self.now.mono_us - last < IMPATIENT_US) {
+            tracing::warn!("Interrupted a second time: exiting now, without saving.");
+            self.exit = Some(1);
+            return;
+        }
+        self.node.terminate(self.now, signal);
+    }
+
+    /// Carries out all that the node has asked for so far.
+    pub(super) fn carry_out(&mut self) {
+        while self.node.has_actions() {
+            let mut actions = std::mem::take(&mut self.actions);
+            self.node.take_actions(&mut actions);
+            for action in actions.drain(..) {
+                self.act(action);
+            }
+            self.actions = actions;
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Connect { conn, host, port, timeout_ms, bind_source } => {
+                self.connect(conn, host, port, Duration::from_millis(timeout_ms), bind_source);
+            }
+            Action::Close(conn) => self.close(conn),
+            Action::PauseReading(conn) => self.read_from(conn, false),
+            Action::ResumeReading(conn) => self.read_from(conn, true),
+            Action::Save(job) => self.jobs.save(*job, self.settings.rdb_save_incremental_fsync),
+            Action::SendFile { job, path } => self.jobs.send_file(job, path),
+            Action::Credit { job, chunks } => self.jobs.credit(job, chunks),
+            Action::Load(job) => self.jobs.load(*job),
+            Action::LoadChunk { job, bytes } => self.jobs.chunk(job, bytes),
+            Action::LoadEnd(job) => self.jobs.end(job),
+            Action::Cancel(job) => self.jobs.cancel(job),
+            Action::RewriteConfig { job, path, config } => self.jobs.rewrite_config(job, path, config),
+            Action::Settings(names) => self.settings_changed(&names),
+            Action::Free(what) => self.jobs.free(what),
+            Action::Sleep { us } => {
+                std::thread::sleep(Duration::from_micros(us));
+                self.now = clock::now();
+            }
+            Action::Exit { code } => self.exit = Some(code),
+        }
+    }
+
+    fn connect(&mut self, conn: ConnId, host: String, port: u16, timeout: Duration, bind_source: Option<String>) {
+        let keepalive = self.settings.tcp_keepalive;
+        let events = self.events_sender.clone();
+        let task = tokio::spawn(async move {
+            let result = connect(host, port, timeout, bind_source, keepalive).await;
+            let _ = events.send(Event::Connected(conn, result));
+        });
+        self.connects.push((conn, task.abort_handle()));
+    }
+
+    fn close(&mut self, conn: ConnId) {
+        if !self.sockets.remove(conn)
+            && let Some(at) = self.connects.iter().position(|(other, _)| *other == conn)
+        {
+            self.connects.swap_remove(at).1.abort();
+        }
+    }
+
+    fn settings_changed(&mut self, names: &[&'static str]) {
+        let before = std::mem::replace(&mut self.settings, self.node.config().settings().clone());
+        let changed = |wanted: &[&str]| names.iter().any(|name| wanted.contains(name));
+        if changed(&["loglevel"]) {
+            self.logger.set_level(self.settings.loglevel);
+        }
+        if changed(&["port", "bind", "tcp-backlog"]) {
+            self.listen_anew(|engine| engine.listeners.reopen_tcp(&engine.settings, &before));
+        }
+        if changed(&["unixsocket", "unixsocketperm", "unixsocketgroup"]) {
+            self.listen_anew(|engine| engine.listeners.reopen_unix(&engine.settings));
+        }
+        if changed(&["tcp-keepalive"]) {
+            self.listeners.set_keepalive(self.settings.tcp_keepalive);
+        }
+        if changed(&["maxclients"]) {
+            crate::process::raise_descriptor_limit(self.settings.maxclients);
+        }
+        if changed(&["dir"])
+            && self.owns_process
+            && let Err(error) = std::env::set_current_dir(&self.settings.dir)
+        {
+            tracing::warn!("Can't chdir to '{}': {}", self.settings.dir, reason(&error));
+        }
+    }
+
+    /// Listeners are watched under their index, so all are taken out of the poller before some of them change.
+    fn listen_anew(&mut self, reopen: impl FnOnce(&mut Engine) -> Result<(), ListenError>) {
+        self.unwatch_listeners();
+        self.resting = false;
+        if let Err(error) = reopen(self) {
+            tracing::warn!("{error}");
+        }
+        self.watch_listeners();
+    }
+}

@@ -1,0 +1,28 @@
+//! CONFIG REWRITE: the file is read, given the values of now, and replaced.
+
+use std::io::ErrorKind;
+use std::path::Path;
+
+use crate::files::{Replacement, reason};
+
+pub(super) fn run(path: &Path, config: &config::Config) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("{}: {}", path.display(), reason(&error));
+    let (original, permissions) = match std::fs::read(path) {
+        Ok(bytes) => (bytes, Some(std::fs::metadata(path).map_err(failed)?.permissions())),
+        Err(error) if error.kind() == ErrorKind::NotFound => (Vec::new(), None),
+        Err(error) => return Err(failed(error)),
+    };
+    let text = config.rewrite(&original).map_err(|error| format!("{}: {error}", path.display()))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = format!(".{name}.{}.tmp", std::process::id());
+    // It may hold passwords: readable for the owner alone until it has the permissions of the file it replaces.
+    let replace = || {
+        let mut file = Replacement::begin_private(path, &temporary)?;
+        file.write(&text)?;
+        if let Some(permissions) = permissions {
+            file.set_permissions(permissions)?;
+        }
+        file.commit()
+    };
+    replace().map_err(|error| error.to_string())
+}

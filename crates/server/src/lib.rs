@@ -1,0 +1,74 @@
+//! The tokio adapter of Tandem: everything around a [`node::Node`] that touches the world.
+//!
+//! A node takes bytes and time and gives bytes and wishes. This crate owns what these come from and go to: sockets, files,
+//! threads, signals, clocks, the log. [`run`] is a whole server process; [`Server`] is an instance on a thread of another
+//! program:
+//!
+//! ```
+//! use std::io::{Read, Write};
+//! use std::net::{TcpListener, TcpStream};
+//!
+//! let dir = tempfile::tempdir()?;
+//! let args = ["--port", "0", "--save", "", "--dir", dir.path().to_str().unwrap()].map(String::from);
+//! let config = config::load(&args, &server::DiskFiles)?.config;
+//!
+//! // Port 0 means none, so the socket is given: the system has chosen its port.
+//! let listener = TcpListener::bind("127.0.0.1:0")?;
+//! let logger = server::Logger::writer(Box::new(std::io::sink()), config::LogLevel::Nothing);
+//! let options = server::Options { listeners: vec![listener], logger: Some(logger), ..Default::default() };
+//! let server = server::Server::start_in_thread(config, options)?;
+//!
+//! let mut client = TcpStream::connect(server.addresses()[0])?;
+//! client.write_all(b"ECHO hello\r\n")?;
+//! let mut reply = [0; 11];
+//! client.read_exact(&mut reply)?;
+//! assert_eq!(&reply, b"$5\r\nhello\r\n");
+//!
+//! server.terminate(node::Signal::Term);
+//! assert_eq!(server.wait(), 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # How it works
+//!
+//! One thread, the engine, owns the node and all client sockets. The sockets are registered with an epoll instance of our
+//! own, and that one with a tokio current-thread runtime; between two waits the engine serves all ready sockets in rounds
+//! (`engine/round.rs`):
+//!
+//! ```text
+//!   tokio waits for: sockets | news from jobs and signals | the node's deadline
+//!      │
+//!      ▼
+//!   which sockets are ready? ──► read each once ──► Node::input
+//!      ▲                                               │
+//!      │                                               ▼
+//!      └── more to do ◄── carry out actions ◄── write all replies ◄── Node::before_write
+//! ```
+//!
+//! What takes long has a thread of its own for as long as it lasts (`jobs.rs`): writing and reading snapshots, keeping what a
+//! master sends, rewriting the configuration, freeing memory. Names are resolved on the runtime's thread pool. Nothing on
+//! the engine thread waits for a disk or a peer.
+//!
+//! The crate runs on Linux.
+#![deny(unsafe_code)]
+
+mod banner;
+mod clock;
+mod crash;
+mod engine;
+mod event;
+mod files;
+mod jobs;
+mod log;
+mod net;
+mod process;
+mod readings;
+mod signals;
+mod start;
+mod supervise;
+mod sys;
+
+pub use files::DiskFiles;
+pub use log::{LogLayer, Logger};
+pub use readings::Allocator;
+pub use start::{Options, Server, StartError, run};

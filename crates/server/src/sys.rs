@@ -1,0 +1,129 @@
+//! The few calls to the C library that no safe crate offers. This is the only module of the crate with `unsafe` in it.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// Which side of a fork this is.
+pub(crate) enum Fork {
+    Parent,
+    Child,
+}
+
+/// Splits the process in two.
+///
+/// The caller must not have started a thread yet: only the calling thread lives on in the child, and a lock that another
+/// one held would stay locked. The check below refuses rather than trusting that.
+pub(crate) fn fork() -> io::Result<Fork> {
+    let threads = std::fs::read_dir("/proc/self/task")?.count();
+    if threads != 1 {
+        return Err(io::Error::other(format!("cannot go to the background with {threads} threads running")));
+    }
+    // SAFETY: the process has this one thread only, as just counted, so the child finds every lock of the allocator and
+    // of the standard library free, and may run any code.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(Fork::Child),
+        _ => Ok(Fork::Parent),
+    }
+}
+
+/// A moment on the calendar of the local time zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LocalTime {
+    pub year: i32,
+    /// From 0.
+    pub month: usize,
+    pub day: u32,
+    pub hour: u32,
+    pub minute: u32,
+    pub second: u32,
+}
+
+/// The local time of a moment given in seconds since the Unix epoch.
+pub(crate) fn local_time(unix_s: i64) -> LocalTime {
+    let time = unix_s as libc::time_t;
+    let mut parts = std::mem::MaybeUninit::<libc::tm>::zeroed();
+    // SAFETY: both pointers are valid for the call; `localtime_r` writes to the given buffer alone. It reads the
+    // environment, which nothing in this program changes. All-zero bytes are a valid `tm`, should it fail.
+    let parts = unsafe {
+        libc::localtime_r(&time, parts.as_mut_ptr());
+        parts.assume_init()
+    };
+    LocalTime {
+        year: parts.tm_year + 1900,
+        month: (parts.tm_mon as usize) % 12,
+        day: parts.tm_mday as u32,
+        hour: parts.tm_hour as u32,
+        minute: parts.tm_min as u32,
+        second: parts.tm_sec as u32,
+    }
+}
+
+/// Processor time, in microseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct CpuTime {
+    pub user_us: u64,
+    pub system_us: u64,
+}
+
+/// Processor time of the whole process.
+pub(crate) fn process_cpu() -> CpuTime {
+    usage(libc::RUSAGE_SELF)
+}
+
+/// Processor time of the calling thread.
+pub(crate) fn thread_cpu() -> CpuTime {
+    usage(libc::RUSAGE_THREAD)
+}
+
+fn usage(who: libc::c_int) -> CpuTime {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the pointer is valid for the call, which writes one `rusage`; all-zero bytes are a valid one, should it fail.
+    let usage = unsafe {
+        libc::getrusage(who, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    let micros = |time: libc::timeval| time.tv_sec as u64 * 1_000_000 + time.tv_usec as u64;
+    CpuTime { user_us: micros(usage.ru_utime), system_us: micros(usage.ru_stime) }
+}
+
+/// Asks the kernel to begin writing a file's dirty pages in this range to the disk, without waiting for it. A hint: whether
+/// it worked shows in the `fsync` that follows.
+pub(crate) fn start_writeback(file: BorrowedFd<'_>, offset: u64, len: u64) {
+    // SAFETY: the descriptor is open for as long as the borrow; the call takes no pointers.
+    unsafe {
+        libc::sync_file_range(file.as_raw_fd(), offset as i64, len as i64, libc::SYNC_FILE_RANGE_WRITE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calendar() {
+        // Whatever the zone of the machine is, it is less than a day away from UTC.
+        let time = local_time(1_795_413_732);
+        assert_eq!((time.year, time.month), (2026, 10));
+        assert!((22..=24).contains(&time.day), "{time:?}");
+        assert_eq!(time.second, 12, "zones differ by whole minutes");
+    }
+
+    #[test]
+    fn forking_with_threads_is_refused() {
+        // The test harness itself runs this on a second thread.
+        assert!(fork().is_err_and(|error| error.to_string().contains("threads")));
+    }
+
+    #[test]
+    fn processor_time_advances() {
+        let before = thread_cpu();
+        let mut sum = 0u64;
+        while thread_cpu().user_us + thread_cpu().system_us <= before.user_us + before.system_us {
+            sum = std::hint::black_box(sum + 1);
+        }
+        let process = process_cpu();
+        assert!(process.user_us + process.system_us > 0);
+    }
+}

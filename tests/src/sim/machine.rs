@@ -1,0 +1,70 @@
+//! One machine: an instance or none, its disk, its connections and its jobs.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use node::snapshot::SnapshotLoader;
+use node::{ConnId, JobId, Node, SaveReport};
+
+use super::disk::Disk;
+
+/// A streamed snapshot or file on its way to the instance, chunk by chunk.
+pub struct Feed {
+    pub chunks: VecDeque<Bytes>,
+    pub credit: u32,
+    /// What is said after the last chunk: a report for a snapshot, the length for a file.
+    pub end: FeedEnd,
+}
+
+pub enum FeedEnd {
+    Saved(SaveReport),
+    FileSent(u64),
+}
+
+/// A dataset that is being built from a stream.
+pub struct StreamLoad {
+    pub loader: SnapshotLoader,
+    pub keep: Option<PathBuf>,
+    pub bytes: Vec<u8>,
+    pub failed: Option<String>,
+}
+
+#[derive(Default)]
+pub struct Machine {
+    pub node: Option<Node>,
+    /// Counts the machine's lives: what was meant for an earlier one does not reach a later one.
+    pub epoch: u64,
+    pub disk: Disk,
+    /// Pipe and side of each connection.
+    pub conns: HashMap<ConnId, (usize, usize)>,
+    pub feeds: HashMap<JobId, Feed>,
+    pub loads: HashMap<JobId, StreamLoad>,
+    /// Jobs whose result is on its way.
+    pub pending: HashMap<JobId, ()>,
+    pub options: Vec<String>,
+    /// When the instance wants to be called next.
+    pub tick_at: u64,
+}
+
+impl Machine {
+    /// The process is gone: whatever it had under way is gone with it.
+    pub fn forget_process(&mut self) {
+        self.node = None;
+        self.epoch += 1;
+        self.conns.clear();
+        self.feeds.clear();
+        self.loads.clear();
+        self.pending.clear();
+    }
+
+    /// What the rest of the world calls it.
+    pub fn address(index: usize) -> String {
+        format!("10.0.0.{}", index + 1)
+    }
+
+    /// The inverse of [`Machine::address`].
+    pub fn index(address: &str) -> Option<usize> {
+        address.strip_prefix("10.0.0.")?.parse::<usize>().ok()?.checked_sub(1)
+    }
+}

@@ -1,0 +1,18 @@
+//! A deterministic simulator: several instances, a network, disks and clients in one thread, with virtual time.
+//!
+//! Everything random comes from one seed, so a run that fails can be replayed. While a run lasts, machines crash and come
+//! back, links are cut and healed, connections are reset, roles change. Two things are checked:
+//!
+//! - always: two instances that claim the same replication id and offset hold the same data;
+//! - at the end, when faults have stopped and one instance is the master of all: every other one comes to its id, its offset
+//!   and its data.
+
+mod check;
+mod disk;
+mod machine;
+mod pipe;
+mod scenario;
+mod workload;
+mod world;
+
+pub use scenario::{Outcome, run};

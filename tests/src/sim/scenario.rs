@@ -1,0 +1,201 @@
+//! One run: machines, clients, faults, then quiet, then the comparison.
+
+use super::check::{describe, digest};
+use super::machine::Machine;
+use super::workload::Client;
+use super::world::{Event, World};
+
+/// What a run that went well consisted of.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Outcome {
+    /// Events handled.
+    pub steps: u64,
+    /// Virtual time.
+    pub virtual_us: u64,
+    /// Positions at which data was compared.
+    pub positions: usize,
+    /// Replies to clients.
+    pub replies: u64,
+    pub crashes: u32,
+    pub role_changes: u32,
+    pub cuts: u32,
+}
+
+const SECOND: u64 = 1_000_000;
+
+/// Runs the scenario of one seed.
+///
+/// # Errors
+///
+/// What did not hold.
+pub fn run(seed: u64) -> Result<Outcome, String> {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let machines = rng.usize(2..6);
+    let options: Vec<Vec<String>> = (0..machines).map(|_| random_options(&mut rng)).collect();
+    let mut world = World::new(rng.u64(..), machines, |index| options[index].clone());
+    let mut outcome = Outcome::default();
+
+    for _ in 0..rng.usize(1..4) {
+        let client = world.clients.len();
+        world.clients.push(Client::new(0));
+        world.schedule(rng.u64(..SECOND), Event::ClientStep { client });
+    }
+    world.run_until(2 * SECOND)?;
+    for index in 1..machines {
+        let master = if rng.u8(..4) == 0 { rng.usize(..index) } else { 0 };
+        follow(&mut world, index, master);
+    }
+    let storm_ends = world.now_us + rng.u64(5..60) * SECOND;
+    while world.now_us < storm_ends {
+        world.run_until(world.now_us + rng.u64(10_000..3 * SECOND))?;
+        disturb(&mut world, &mut rng, &mut outcome);
+    }
+    settle_down(&mut world, &mut rng)?;
+    outcome.steps = world.steps;
+    outcome.virtual_us = world.now_us;
+    outcome.positions = world.positions.len();
+    outcome.replies = world.clients.iter().map(|client| client.replies).sum();
+    Ok(outcome)
+}
+
+fn random_options(rng: &mut fastrand::Rng) -> Vec<String> {
+    let mut options: Vec<String> = Vec::new();
+    let mut set = |name: &str, value: &str| options.extend([format!("--{name}"), value.to_owned()]);
+    set("protected-mode", "no");
+    set("repl-diskless-sync", if rng.bool() { "yes" } else { "no" });
+    set("repl-diskless-sync-delay", ["0", "1", "3"][rng.usize(..3)]);
+    set("repl-backlog-size", ["16384", "65536", "1mb"][rng.usize(..3)]);
+    set("repl-diskless-load", ["disabled", "swapdb", "on-empty-db"][rng.usize(..3)]);
+    set("repl-timeout", ["5", "20", "60"][rng.usize(..3)]);
+    set("repl-ping-replica-period", ["1", "4", "10"][rng.usize(..3)]);
+    set("repl-backlog-ttl", ["3", "3600"][rng.usize(..2)]);
+    set("save", ["", "1 1", "5 20"][rng.usize(..3)]);
+    options
+}
+
+fn follow(world: &mut World, replica: usize, master: usize) {
+    if replica != master {
+        world.command(replica, &["REPLICAOF", &Machine::address(master), "6379"]);
+    }
+}
+
+/// One fault, or one act of an operator.
+fn disturb(world: &mut World, rng: &mut fastrand::Rng, outcome: &mut Outcome) {
+    let machines = world.machines.len();
+    let (one, other) = (rng.usize(..machines), rng.usize(..machines));
+    match rng.u8(..24) {
+        0..=2 => {
+            world.crash(one);
+            outcome.crashes += 1;
+            if rng.u8(..12) == 0 {
+                world.machines[one].disk.wipe();
+            }
+            world.schedule(rng.u64(10_000..10 * SECOND), Event::Start { machine: one });
+        }
+        3 => {
+            let how: &[&str] =
+                [&["SHUTDOWN", "SAVE"][..], &["SHUTDOWN", "NOSAVE", "NOW"], &["SHUTDOWN"]][rng.usize(..3)];
+            world.command(one, how);
+            world.schedule(rng.u64(SECOND..20 * SECOND), Event::Start { machine: one });
+        }
+        4..=6 if one != other => {
+            let pair = (one.min(other), one.max(other));
+            if !world.cut.remove(&pair) {
+                world.note(|| format!("link {pair:?} is cut"));
+                world.cut.insert(pair);
+                outcome.cuts += 1;
+            }
+        }
+        7..=8 => world.cut.clear(),
+        9..=12 => {
+            let pipes: Vec<usize> =
+                (0..world.pipes.len()).filter(|&pipe| world.pipes[pipe].machines().is_some()).collect();
+            if let Some(&pipe) = pipes.len().checked_sub(1).map(|last| &pipes[rng.usize(last.saturating_sub(4)..=last)]) {
+                world.reset_pipe(pipe);
+            }
+        }
+        13..=16 if one != other => {
+            follow(world, one, other);
+            outcome.role_changes += 1;
+        }
+        17..=18 => {
+            world.command(one, &["REPLICAOF", "NO", "ONE"]);
+            outcome.role_changes += 1;
+        }
+        19 => world.command(one, &["BGSAVE"]),
+        20 => world.command(one, &["CONFIG", "SET", "repl-diskless-sync", if rng.bool() { "yes" } else { "no" }]),
+        21 => {
+            for client in &mut world.clients {
+                if !client.idle {
+                    client.machine = one;
+                }
+            }
+        }
+        22 => world.command(one, &["CLIENT", "KILL", "TYPE", "replica"]),
+        _ => world.command(one, &["DEBUG", "SLEEP", "0"]),
+    }
+}
+
+/// Faults stop, everybody follows one master, and in the end all have to agree.
+fn settle_down(world: &mut World, rng: &mut fastrand::Rng) -> Result<(), String> {
+    world.writing = false;
+    world.cut.clear();
+    for index in 0..world.machines.len() {
+        world.start(index);
+    }
+    // Machines that were on their way down have to come back, too.
+    world.run_until(world.now_us + 25 * SECOND)?;
+    for index in 0..world.machines.len() {
+        world.start(index);
+    }
+    world.run_until(world.now_us + SECOND)?;
+    let machines = world.machines.len();
+    let master = rng.usize(..machines);
+    world.command(master, &["REPLICAOF", "NO", "ONE"]);
+    world.run_until(world.now_us + SECOND)?;
+    let mut placed = vec![master];
+    for index in (0..machines).filter(|&index| index != master) {
+        let upstream = if rng.u8(..3) == 0 { placed[rng.usize(..placed.len())] } else { master };
+        follow(world, index, upstream);
+        placed.push(index);
+    }
+    let deadline = world.now_us + 400 * SECOND;
+    while world.now_us < deadline {
+        world.run_until(world.now_us + SECOND / 2)?;
+        if agree(world, master) {
+            return Ok(());
+        }
+    }
+    Err(disagreement(world, master))
+}
+
+fn agree(world: &World, master: usize) -> bool {
+    let Some(of_master) = &world.machines[master].node else { return false };
+    let Some(position) = of_master.position() else { return world.machines.len() == 1 };
+    let data = digest(of_master.keyspace());
+    world.machines.iter().enumerate().filter(|&(index, _)| index != master).all(|(_, machine)| {
+        machine.node.as_ref().is_some_and(|node| {
+            node.link_is_up()
+                && node.position().is_some_and(|at| (at.id, at.offset) == (position.id, position.offset))
+                && digest(node.keyspace()) == data
+        })
+    })
+}
+
+fn disagreement(world: &World, master: usize) -> String {
+    let mut text = format!("no agreement with master {master} at {} s:\n", world.now_us / SECOND);
+    for (index, machine) in world.machines.iter().enumerate() {
+        let state = match &machine.node {
+            Some(node) => format!(
+                "at {:?}, link up {}, ready {}, {} keys",
+                node.position().map(|at| (at.id, at.offset)),
+                node.link_is_up(),
+                node.is_ready(),
+                describe(node.keyspace()).len()
+            ),
+            None => "down".to_owned(),
+        };
+        text.push_str(&format!("  machine {index}: {state}\n"));
+    }
+    text
+}

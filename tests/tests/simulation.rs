@@ -1,0 +1,51 @@
+//! The deterministic simulator, over many seeds. `make sim SEED=n` replays one; with `TRACE=1` it tells what happens.
+
+use harness::sim::{self, Outcome};
+
+/// Runs a range of seeds and adds up what they consisted of; the first failure ends the test with its seed.
+fn run_seeds(first: u64, count: u64) -> Outcome {
+    let mut total = Outcome::default();
+    for seed in first..first + count {
+        match sim::run(seed) {
+            Ok(outcome) => {
+                total.steps += outcome.steps;
+                total.virtual_us += outcome.virtual_us;
+                total.positions += outcome.positions;
+                total.replies += outcome.replies;
+                total.crashes += outcome.crashes;
+                total.role_changes += outcome.role_changes;
+                total.cuts += outcome.cuts;
+            }
+            Err(error) => panic!("seed {seed}: {error}\nreplay it with: make sim SEED={seed}"),
+        }
+    }
+    total
+}
+
+fn from_env(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn instances_agree_after_every_storm() {
+    let count = from_env("SIM_SEEDS").unwrap_or(200);
+    let total = run_seeds(1, count);
+    println!("{count} seeds: {total:?}");
+    // A simulator that does nothing finds nothing.
+    assert!(total.replies > count * 100 && total.positions > count as usize * 20, "{total:?}");
+    assert!(total.crashes > 0 && total.role_changes > 0 && total.cuts > 0, "{total:?}");
+}
+
+/// Only for `make sim`: replays the seeds that the environment names.
+#[test]
+fn replay() {
+    let Some(seed) = from_env("SEED") else { return };
+    let total = run_seeds(seed, from_env("COUNT").unwrap_or(1));
+    println!("{total:?}");
+}
+
+#[test]
+fn a_run_depends_on_its_seed_alone() {
+    let (one, two) = (sim::run(7), sim::run(7));
+    assert_eq!(format!("{one:?}"), format!("{two:?}"));
+}

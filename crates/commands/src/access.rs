@@ -1,8 +1,8 @@
 //! The 24-bit access word of a key: when it was last used, or how often.
 //!
-//! With an LRU policy (and without any) it is the time in seconds. With an LFU policy the upper 16 bits are the time in minutes of the
-//! last decrement and the lower 8 a logarithmic counter, which grows the more rarely the larger it is and falls by one for every
-//! `lfu-decay-time` minutes without use.
+//! With an LRU policy (and without any) it is the time in seconds. With an LFU policy the upper 16 bits are
+//! the time in minutes of the last decrement and the lower 8 a logarithmic counter, which grows the more
+//! rarely the larger it is and falls by one for every `lfu-decay-time` minutes without use.
 
 use keyspace::Entry;
 

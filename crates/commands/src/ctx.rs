@@ -39,8 +39,8 @@ impl Ctx<'_> {
         self.ks.db_mut(self.db)
     }
 
-    /// Looks `key` up for reading, with the expiry and the bookkeeping that belong to a read, and hands the entry and the reply
-    /// buffer to `f`. One lookup: what hot commands use.
+    /// Looks `key` up for reading, with the expiry and the bookkeeping that belong to a read, and hands the
+    /// entry and the reply buffer to `f`. One lookup: what hot commands use.
     #[inline]
     pub fn read<R>(&mut self, key: &[u8], f: impl FnOnce(Option<Entry<'_>>, &mut ReplyBuf) -> R) -> R {
         if let Some(entry) = self.ks.db(self.db).get(key) {
@@ -74,7 +74,8 @@ impl Ctx<'_> {
         self.notify(EventClass::KEY_MISS, "keymiss", key);
     }
 
-    /// Looks `key` up for reading: expiry as [`Env::expiry`] says, hits and misses counted, the access word renewed.
+    /// Looks `key` up for reading: expiry as [`Env::expiry`] says, hits and misses counted, the access word
+    /// renewed.
     pub fn lookup_read(&mut self, key: &[u8]) -> Option<Entry<'_>> {
         self.expire_if_due(self.db, key);
         let there = self.ks.db(self.db).get(key).is_some_and(|entry| !self.env.is_expired(entry.expiry()));
@@ -90,13 +91,14 @@ impl Ctx<'_> {
         found
     }
 
-    /// Looks `key` up in database `db` without leaving a trace: an expired key is absent and stays where it is.
+    /// Looks `key` up in database `db` without leaving a trace: an expired key is absent and stays where it
+    /// is.
     pub fn peek(&self, db: usize, key: &[u8]) -> Option<Entry<'_>> {
         self.ks.db(db).get(key).filter(|entry| !self.env.is_expired(entry.expiry()))
     }
 
-    /// Looks `key` up for writing: like a read, but neither hits nor misses are counted, and an expired key is really gone
-    /// afterwards, also where reads merely hide it.
+    /// Looks `key` up for writing: like a read, but neither hits nor misses are counted, and an expired key
+    /// is really gone afterwards, also where reads merely hide it.
     pub fn lookup_write(&mut self, key: &[u8]) -> Option<Entry<'_>> {
         self.lookup_write_in(self.db, key)
     }
@@ -145,7 +147,8 @@ impl Ctx<'_> {
         Some(removed)
     }
 
-    /// Deletes `key` and logs that if its time is over and this instance is one that expires; whether its time is over.
+    /// Deletes `key` and logs that if its time is over and this instance is one that expires; whether its
+    /// time is over.
     pub fn expire_if_due(&mut self, db: usize, key: &[u8]) -> bool {
         let due = self.ks.db(db).get(key).is_some_and(|entry| self.env.is_expired(entry.expiry()));
         if due {
@@ -177,8 +180,8 @@ impl Ctx<'_> {
     fn expired(&mut self, removed: Removed, db: usize, key: &[u8]) {
         self.discard(removed, self.env.lazyfree_expire);
         if self.env.expiry != ExpiryMode::Delete {
-            // A write on a writable replica: the value that it replaces must not shine through, but whoever follows this replica
-            // hears of the expiry from the master.
+            // A write on a writable replica: the value that it replaces must not shine through, but whoever
+            // follows this replica hears of the expiry from the master.
             return;
         }
         self.fx.expired += 1;
@@ -207,8 +210,8 @@ impl Ctx<'_> {
         }
     }
 
-    /// Records one change to `key` of the selected database: it counts for the log and for save points, touches watchers,
-    /// and is notified.
+    /// Records one change to `key` of the selected database: it counts for the log and for save points,
+    /// touches watchers, and is notified.
     #[inline]
     pub fn modified(&mut self, class: EventClass, event: &'static str, key: &[u8]) {
         self.modified_in(class, event, self.db, key);

@@ -64,8 +64,9 @@ pub struct Effects {
     pub dirty: u64,
     /// How the command itself goes into the log.
     pub rewritten: Rewritten,
-    /// Encoded commands for the log, in order: deletions of expired keys that the command came upon, then what it was rewritten as. All belong
-    /// to the command's database: one that concerns another database stands between two SELECTs.
+    /// Encoded commands for the log, in order: deletions of expired keys that the command came upon, then
+    /// what it was rewritten as. All belong to the command's database: one that concerns another database
+    /// stands between two SELECTs.
     pub log: Vec<u8>,
     /// How many effects `log` holds (SELECTs not counted).
     pub log_count: usize,
@@ -73,8 +74,9 @@ pub struct Effects {
     pub track_keys: bool,
     /// Database and key of everything that changed (only with `track_keys`).
     pub touched: Vec<(u32, Box<[u8]>)>,
-    /// Databases whose whole contents were replaced: emptied, or swapped with another (only with `track_keys`). A watched key of such a
-    /// database has changed if it existed when it was watched or exists now.
+    /// Databases whose whole contents were replaced: emptied, or swapped with another (only with
+    /// `track_keys`). A watched key of such a database has changed if it existed when it was watched or
+    /// exists now.
     pub replaced: Vec<u32>,
     /// Values to free away from the engine thread: dropping them frees them.
     pub garbage: Vec<Garbage>,

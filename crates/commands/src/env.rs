@@ -17,7 +17,8 @@ pub enum ExpiryMode {
 /// The time, and the settings that commands depend on.
 #[derive(Clone, Debug)]
 pub struct Env {
-    /// The time, unix milliseconds. Set it by [`Env::set_now_us`] or [`Env::set_now_ms`], which keep the others in step.
+    /// The time, unix milliseconds. Set it by [`Env::set_now_us`] or [`Env::set_now_ms`], which keep the
+    /// others in step.
     pub now_ms: u64,
     /// The time, unix microseconds.
     pub now_us: u64,
@@ -29,7 +30,8 @@ pub struct Env {
     pub databases: usize,
     /// `proto-max-bulk-len`: the longest string.
     pub proto_max_bulk_len: usize,
-    /// Access words count frequency (an LFU `maxmemory-policy`) instead of recency. Set it before the time: the clock depends on it.
+    /// Access words count frequency (an LFU `maxmemory-policy`) instead of recency. Set it before the time:
+    /// the clock depends on it.
     pub lfu: bool,
     /// `lfu-log-factor`.
     pub lfu_log_factor: u32,
@@ -93,7 +95,8 @@ impl Env {
         }
     }
 
-    /// Whether setting this expiry would amount to deleting the key: only an instance that expires keys itself may say so.
+    /// Whether setting this expiry would amount to deleting the key: only an instance that expires keys
+    /// itself may say so.
     pub fn is_past(&self, expiry: i64) -> bool {
         self.expiry == ExpiryMode::Delete && expiry <= self.now_ms as i64
     }

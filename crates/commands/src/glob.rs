@@ -14,8 +14,9 @@ pub fn matches_ignore_case(pattern: &[u8], text: &[u8]) -> bool {
 
 fn search(pattern: &[u8], text: &[u8], fold: impl Fn(u8) -> u8) -> bool {
     let (mut p, mut t) = (0, 0);
-    // Where to go on when what follows the last star does not match: that star would have to take in one byte more. Only the last star
-    // matters: whatever an earlier one could take in instead, the last one can as well. So the time is at most pattern times text.
+    // Where to go on when what follows the last star does not match: that star would have to take in one byte
+    // more. Only the last star matters: whatever an earlier one could take in instead, the last one can as
+    // well. So the time is at most pattern times text.
     let mut retry: Option<(usize, usize)> = None;
     loop {
         if pattern.get(p) == Some(&b'*') {
@@ -57,8 +58,8 @@ fn one(pattern: &[u8], byte: u8, fold: &impl Fn(u8) -> u8) -> Option<usize> {
     }
 }
 
-/// Matches one byte with the class at the beginning of `pattern`: its length, and whether the byte is in it. A class that is not closed
-/// ends with the pattern.
+/// Matches one byte with the class at the beginning of `pattern`: its length, and whether the byte is in it.
+/// A class that is not closed ends with the pattern.
 fn class(pattern: &[u8], byte: u8, fold: &impl Fn(u8) -> u8) -> (usize, bool) {
     let byte = fold(byte);
     let mut at = 1;
@@ -119,7 +120,8 @@ mod tests {
         check("[a-c]", &["a", "b", "c"], &["d", "-"]);
         check("[c-a]", &["b"], &["d"]);
         check("[a\\]b]", &["a", "]", "b"], &["\\"]);
-        check("[a-]", &["a", "-"], &["b"]);
+        // A range up to the bracket, which then closes nothing.
+        check("[a-]", &["a", "]", "_"], &["-", "b"]);
         check("[]", &[], &["a", "]", ""]);
         check("[^]", &["a"], &[""]);
         check("[abc", &["a", "c"], &["d", "[abc"]);

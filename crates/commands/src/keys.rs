@@ -46,8 +46,8 @@ pub enum Begin {
 /// How the rest of them is found from the first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Find {
-    /// Every `step`th argument up to `last`, which is relative to the first key, or to the end of the request if negative. A `limit` of n > 1
-    /// stops at the n-th part of the remaining arguments.
+    /// Every `step`th argument up to `last`, which is relative to the first key, or to the end of the request
+    /// if negative. A `limit` of n > 1 stops at the n-th part of the remaining arguments.
     Range {
         /// The last key.
         last: i32,
@@ -184,7 +184,8 @@ impl<'a> KeyIter<'a> {
     #[inline]
     fn set_range(&mut self, first: usize, last: i32, step: usize) {
         let argc = self.args.len();
-        let end = if last >= 0 { last as usize + 1 } else { (argc as i64 + i64::from(last) + 1).max(0) as usize };
+        let end =
+            if last >= 0 { last as usize + 1 } else { (argc as i64 + i64::from(last) + 1).max(0) as usize };
         self.next = first;
         self.end = end.min(argc);
         self.step = step.max(1);
@@ -206,7 +207,8 @@ impl<'a> KeyIter<'a> {
                 self.set_range(begin, last, step as usize);
             }
             Find::KeyNum { count, first, step } => {
-                let count = self.args.get(begin + count as usize).and_then(crate::number::parse_i64).unwrap_or(0);
+                let count =
+                    self.args.get(begin + count as usize).and_then(crate::number::parse_i64).unwrap_or(0);
                 let step = (step as usize).max(1);
                 let first = begin + first as usize;
                 // The count is the client's word: it may claim more than there is.
@@ -251,6 +253,70 @@ impl Iterator for KeyIter<'_> {
             let (key, rest) = self.rest.split_first()?;
             self.rest = rest;
             self.enter(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use resp::OwnedArgs;
+
+    use super::*;
+    use crate::Registry;
+
+    fn check(key: &'static KeySpec, request: &str, positions: &[usize]) {
+        let words: Vec<&[u8]> = request.split(' ').map(str::as_bytes).collect();
+        let owned = OwnedArgs::from_slices(&words);
+        assert_eq!(key.positions(owned.as_args()).collect::<Vec<_>>(), positions, "{request}");
+    }
+
+    const fn spec(begin: Begin, find: Find) -> KeySpec {
+        KeySpec { begin, find, flags: KeyFlags::RO, notes: "" }
+    }
+
+    #[test]
+    fn every_way_of_finding_keys() {
+        static ONE: KeySpec = spec(Begin::Index(1), Find::Range { last: 0, step: 1, limit: 0 });
+        check(&ONE, "c a b", &[1]);
+        check(&ONE, "c", &[]);
+        static PAIRS: KeySpec = spec(Begin::Index(1), Find::Range { last: -1, step: 2, limit: 0 });
+        check(&PAIRS, "c a 1 b 2", &[1, 3]);
+        static ALL_BUT_LAST: KeySpec = spec(Begin::Index(1), Find::Range { last: -2, step: 1, limit: 0 });
+        check(&ALL_BUT_LAST, "c a b 0", &[1, 2]);
+        check(&ALL_BUT_LAST, "c", &[]);
+        static COUNTED: KeySpec = spec(Begin::Index(1), Find::KeyNum { count: 0, first: 1, step: 1 });
+        check(&COUNTED, "c 2 a b x", &[2, 3]);
+        check(&COUNTED, "c 9223372036854775807 a b", &[2, 3]);
+        check(&COUNTED, "c -1 a", &[]);
+        check(&COUNTED, "c x a", &[]);
+        static HALF: KeySpec =
+            spec(Begin::Keyword("STREAMS", 1), Find::Range { last: -1, step: 1, limit: 2 });
+        check(&HALF, "c BLOCK 0 streams a b 1 2", &[4, 5]);
+        check(&HALF, "c a b", &[]);
+        static FROM_END: KeySpec =
+            spec(Begin::Keyword("KEYS", -2), Find::Range { last: -1, step: 1, limit: 0 });
+        check(&FROM_END, "c KEYS x KEYS a b", &[4, 5]);
+        check(&FROM_END, "c", &[]);
+    }
+
+    proptest! {
+        /// Whatever the request, a position is one of its arguments: callers index by it.
+        #[test]
+        fn positions_are_within_the_request(
+            words in proptest::collection::vec("[a-z]{0,3}|[0-9-]{1,20}", 1..8),
+        ) {
+            let words: Vec<&[u8]> = words.iter().map(String::as_bytes).collect();
+            let owned = OwnedArgs::from_slices(&words);
+            for spec in Registry::new().iter() {
+                for spec in std::iter::once(spec).chain(spec.subcommands) {
+                    let mut last = 0;
+                    for position in spec.keys_of(owned.as_args()) {
+                        prop_assert!(last < position && position < words.len(), "{}", spec.full_name);
+                        last = position;
+                    }
+                }
+            }
         }
     }
 }

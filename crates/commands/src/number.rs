@@ -22,14 +22,11 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
         }
         value = value * 10 + u64::from(digit);
     }
-    if negative {
-        0i64.checked_sub_unsigned(value)
-    } else {
-        i64::try_from(value).ok()
-    }
+    if negative { 0i64.checked_sub_unsigned(value) } else { i64::try_from(value).ok() }
 }
 
-/// Parses a floating-point number as the arguments of INCRBYFLOAT and friends have it: no surrounding space, no NaN.
+/// Parses a floating-point number as the arguments of INCRBYFLOAT and friends have it: no surrounding space,
+/// no NaN.
 pub fn parse_f64(text: &[u8]) -> Option<f64> {
     let text = std::str::from_utf8(text).ok()?;
     let value: f64 = text.parse().ok()?;

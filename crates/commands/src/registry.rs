@@ -19,7 +19,8 @@ pub struct Registry {
     count: usize,
 }
 
-/// A name of up to 16 bytes is two words, which overlap in names that don't fill them; longer ones are compared.
+/// A name of up to 16 bytes is two words, which overlap in names that don't fill them; longer ones are
+/// compared.
 #[derive(Clone, Copy, Default)]
 struct Slot {
     low: u64,
@@ -81,7 +82,8 @@ impl Registry {
         if !to.is_empty() && self.lookup(to).is_some() {
             return Err(RenameError::NameTaken);
         }
-        let name = (!to.is_empty()).then(|| String::from_utf8_lossy(to).to_ascii_lowercase().into_boxed_str());
+        let name =
+            (!to.is_empty()).then(|| String::from_utf8_lossy(to).to_ascii_lowercase().into_boxed_str());
         self.names[usize::from(spec.id)] = name;
         self.rebuild();
         Ok(())
@@ -112,10 +114,9 @@ impl Registry {
         loop {
             let slot = self.slots.get(at & mask)?;
             let spec = slot.spec?;
-            if slot.low == low && slot.high == high && slot.len == name.len() {
-                if name.len() <= 16 || self.is_called(spec, name) {
-                    return Some(spec);
-                }
+            let same = slot.low == low && slot.high == high && slot.len == name.len();
+            if same && (name.len() <= 16 || self.is_called(spec, name)) {
+                return Some(spec);
             }
             at += 1;
         }
@@ -146,7 +147,8 @@ impl Registry {
         resolve_sub(spec, args)
     }
 
-    /// A number for every command and subcommand: dense, below [`Registry::len`], the same in every registry. For statistics.
+    /// A number for every command and subcommand: dense, below [`Registry::len`], the same in every registry.
+    /// For statistics.
     #[inline]
     pub fn index(&self, spec: &'static CommandSpec) -> usize {
         if spec.id != u16::MAX { usize::from(spec.id) } else { self.sub_index(spec) }
@@ -176,11 +178,11 @@ impl Registry {
         TABLE.iter().filter(|spec| self.names[usize::from(spec.id)].is_some())
     }
 
-    /// What a command of the table is called here; `None` if it is switched off.
+    /// What a command is called here; `None` if it is switched off. A subcommand keeps its full name.
     pub fn name_of(&self, spec: &CommandSpec) -> Option<&str> {
         match self.names.get(usize::from(spec.id)) {
             Some(name) => name.as_deref(),
-            None => Some(spec.name),
+            None => Some(spec.full_name),
         }
     }
 }
@@ -223,7 +225,8 @@ fn words(name: &[u8]) -> (u64, u64) {
 fn lowercase(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let seven = word & (0x7f * ONES);
-    // The top bit of a byte tells here whether its low seven bits are at least `A`, and there whether they are beyond `Z`.
+    // The top bit of a byte tells here whether its low seven bits are at least `A`, and there whether they
+    // are beyond `Z`.
     let from_a = seven + (0x80 - b'A' as u64) * ONES;
     let beyond_z = seven + (0x7f - b'Z' as u64) * ONES;
     let upper = (from_a ^ beyond_z) & !word & (0x80 * ONES);

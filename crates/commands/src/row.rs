@@ -2,10 +2,10 @@
 
 use resp::Args;
 
-pub(crate) use crate::keys::KeySpec;
-pub(crate) use crate::spec::{AclCategories as Acl, CommandSpec};
 use crate::Ctx;
 use crate::keys::KeyFlags;
+pub(crate) use crate::keys::KeySpec;
+pub(crate) use crate::spec::{AclCategories as Acl, CommandSpec};
 use crate::spec::{Flags, Handler};
 
 /// A command that this crate carries out.
@@ -20,7 +20,12 @@ pub(crate) const fn data(
 }
 
 /// A command that the instance carries out.
-pub(crate) const fn host(name: &'static str, arity: i32, group: &'static str, since: &'static str) -> CommandSpec {
+pub(crate) const fn host(
+    name: &'static str,
+    arity: i32,
+    group: &'static str,
+    since: &'static str,
+) -> CommandSpec {
     CommandSpec::new(name, arity, group, since, Handler::Host)
 }
 

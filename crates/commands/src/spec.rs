@@ -275,8 +275,9 @@ impl CommandSpec {
         !self.subcommands.is_empty()
     }
 
-    /// The positions in `args` that hold keys, in order: what a prefetcher, WATCH-like bookkeeping and COMMAND GETKEYS need.
-    /// Costs next to nothing for a fixed range; never fails: a malformed request simply has fewer keys.
+    /// The positions in `args` that hold keys, in order: what a prefetcher, WATCH-like bookkeeping and
+    /// COMMAND GETKEYS need. Costs next to nothing for a fixed range; never fails: a malformed request simply
+    /// has fewer keys.
     #[inline]
     pub fn keys_of<'a>(&'static self, args: Args<'a>) -> KeyIter<'a> {
         KeyIter::new(self, args)

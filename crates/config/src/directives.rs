@@ -66,6 +66,9 @@ const NO_OOM: &str = "the kernel's choice of a victim is left alone";
 const NO_TITLE: &str = "the process title is left alone";
 const NO_COMMANDLOG: &str = "only slow commands are logged, not large ones";
 const NO_CRASH_REPORT: &str = "there is no crash report of its own";
+const NO_IO_THREADS: &str = "commands and sockets share one thread";
+const NO_LATENCY_STATS: &str = "the distribution of command times is not recorded yet";
+const ALWAYS_LAZY: &str = "the old dataset is always freed in the background";
 const INTERNAL: &str = "it tunes a mechanism that does not exist here";
 const TEST_ONLY: &str = "it serves another server's tests";
 const ALWAYS: &str = "the server always behaves as the default says";
@@ -185,18 +188,18 @@ static DIRECTIVES: &[Directive] = &[
     row("hash-seed", TEXT, "").immutable().inert("the seed is drawn at each start"),
     row("hide-user-data-from-log", Bool, "yes").inert(ALWAYS),
     row("hll-sparse-max-bytes", SIZE, "3000").inert(NO_TYPE),
-    row("hz", ClampedInt { max: i32::MAX as i64, low: 1, high: 500 }, "10"),
+    row("hz", ClampedInt { max: i32::MAX as i64, low: 1, high: 500 }, "10").inert(INTERNAL),
     row("ignore-warnings", TEXT, "").inert("there is no such warning"),
     row("import-mode", Bool, "no").inert(INTERNAL),
     row("include", Include, "").immutable(),
-    row("io-threads", int(1, 256), "1"),
+    row("io-threads", int(1, 256), "1").inert(NO_IO_THREADS),
     row("io-threads-always-active", Bool, "no").hidden().inert(INTERNAL),
     row("io-threads-do-reads", Bool, "no").immutable().inert("I/O threads always read"),
     row("jemalloc-bg-thread", Bool, "yes").inert(INTERNAL),
     row("key-load-delay", ANY_INT, "0").hidden(),
     row("latency-monitor-threshold", MILLIS, "0").inert(NO_LATENCY),
-    row("latency-tracking", Bool, "yes"),
-    row("latency-tracking-info-percentiles", Percentiles, "50 99 99.9"),
+    row("latency-tracking", Bool, "yes").inert(NO_LATENCY_STATS),
+    row("latency-tracking-info-percentiles", Percentiles, "50 99 99.9").inert(NO_LATENCY_STATS),
     row("lazyfree-lazy-eviction", Bool, "no").inert(NO_EVICTION),
     row("lazyfree-lazy-expire", Bool, "no"),
     row("lazyfree-lazy-server-del", Bool, "no"),
@@ -208,7 +211,7 @@ static DIRECTIVES: &[Directive] = &[
     row("list-max-listpack-size", ANY_INT, "-2").alias(&["list-max-ziplist-size"]).inert(NO_TYPE),
     row("list-max-ziplist-entries", Obsolete, "").inert("list-max-listpack-size took its place long ago"),
     row("list-max-ziplist-value", Obsolete, "").inert("list-max-listpack-size took its place long ago"),
-    row("loading-process-events-interval-bytes", int(1024, i32::MAX as i64), "2097152").hidden(),
+    row("loading-process-events-interval-bytes", int(1024, i32::MAX as i64), "2097152").hidden().inert(INTERNAL),
     row("loadmodule", Lines, "").immutable().inert(NO_MODULES),
     row("locale-collate", TEXT, "").inert("texts are compared byte by byte"),
     row("log-format", Word(LOG_FORMAT), "legacy").inert(ALWAYS),
@@ -244,7 +247,7 @@ static DIRECTIVES: &[Directive] = &[
     row("propagation-error-behavior", Word(PropagationErrorBehavior::WORDS), "ignore").inert(ALWAYS),
     row("protected-mode", Bool, "yes"),
     row("proto-max-bulk-len", REQUEST_SIZE, "536870912"),
-    row("rdb-del-sync-files", Bool, "no"),
+    row("rdb-del-sync-files", Bool, "no").inert(ALWAYS),
     row("rdb-key-save-delay", ANY_INT, "0").hidden(),
     row("rdb-save-incremental-fsync", Bool, "yes"),
     row("rdb-version-check", Word(RdbVersionCheck::WORDS), "strict").inert(ALWAYS),
@@ -257,7 +260,7 @@ static DIRECTIVES: &[Directive] = &[
     row("rename-command", Rename, "").immutable(),
     row("repl-backlog-size", SOME_SIZE, "10485760"),
     row("repl-backlog-ttl", LONG_SECONDS, "3600"),
-    row("repl-disable-tcp-nodelay", Bool, "no"),
+    row("repl-disable-tcp-nodelay", Bool, "no").inert(ALWAYS),
     row("repl-diskless-load", Word(ReplDisklessLoad::WORDS), "disabled"),
     row("repl-diskless-sync", Bool, "yes"),
     row("repl-diskless-sync-delay", SECONDS, "5"),
@@ -272,7 +275,7 @@ static DIRECTIVES: &[Directive] = &[
     row("replica-full-sync-buffer-limit", SIZE, "0").inert("a full synchronisation uses one connection"),
     row("replica-ignore-disk-write-errors", Bool, "no").inert(NO_AOF),
     row("replica-ignore-maxmemory", Bool, "yes").alias(&["slave-ignore-maxmemory"]).inert(NO_EVICTION),
-    row("replica-lazy-flush", Bool, "no").alias(&["slave-lazy-flush"]),
+    row("replica-lazy-flush", Bool, "no").alias(&["slave-lazy-flush"]).inert(ALWAYS_LAZY),
     row("replica-priority", COUNT, "100").alias(&["slave-priority"]),
     row("replica-read-only", Bool, "yes").alias(&["slave-read-only"]),
     row("replica-serve-stale-data", Bool, "yes").alias(&["slave-serve-stale-data"]),

@@ -4,8 +4,8 @@
 //! bytes that hold the record's address and five hash bits more:
 //!
 //! ```text
-//! bucket   tags 0..8 | tag 8 | displaced | slot 8   | slots 0..8        64 bytes
-//!          8 bytes   | 1     | 1         | 2 + 4    | 8 * 6
+//! bucket   tags 0..8 | tag 8 | displaced | slot 8 | slot 7 | ... | slot 0        64 bytes
+//!          8 bytes   | 1     | 1         | 6      | 6      |     | 6
 //!
 //! slot     bit 47      43 42                                        0
 //!          | 5 hash bits | address / 16, 43 bits                    |
@@ -27,12 +27,13 @@
 //! 2. Slot 8 of bucket 0 always has tag zero.
 //! 3. `refs` counts the [`BlockRef`]s; whoever takes it from one to zero frees the block. All but `refs` is written
 //!    only through a `&mut Block`, which [`BlockRef::make_mut`] gives out when the count is one.
-//! 4. Every method that changes tags or addresses is in this module, and changes both together.
+//! 4. A `BlockRef` with the bit [`SOLE`] is the only one to its block.
+//! 5. Every method that changes tags or addresses is in this module, and changes both together.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
-use std::ops::Deref;
-use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::mem::offset_of;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use crate::record::{RECORD_ALIGN, RecordMut, RecordPtr, RecordRef, bump, prefetch, release};
 
@@ -52,6 +53,12 @@ const ADDRESS_SHIFT: u32 = RECORD_ALIGN.ilog2();
 /// Where the extra hash bits start in a slot.
 const EXTRA_SHIFT: u32 = ADDRESS_BITS - ADDRESS_SHIFT;
 const _: () = assert!(EXTRA_SHIFT + EXTRA_BITS == 48 && RECORD_ALIGN.is_power_of_two());
+
+/// Slots of a bucket, by its index in its block.
+#[inline]
+pub(crate) fn bucket_slots(bucket: usize) -> usize {
+    BUCKET_SLOTS - usize::from(bucket == 0)
+}
 
 /// Where a key lies within its segment's share of hash space, with a tag that is never zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,13 +108,19 @@ struct Bucket {
     tag8: u8,
     /// How many records whose home is here are in the next bucket (low four bits) and the previous one (high four).
     displaced: u8,
-    slot8_low: u16,
-    /// In bucket 0 the reference count, else the upper four bytes of slot 8.
+    /// The first two bytes of slot 8.
+    slot8_low: [u8; 2],
+    /// In bucket 0 the reference count, else the other four bytes of slot 8.
     slot8_high: AtomicU32,
+    /// Slots 7 to 0.
     slots: [[u8; 6]; 8],
 }
 
-const _: () = assert!(size_of::<Bucket>() == 64);
+/// Bytes of a slot.
+const SLOT_SIZE: usize = 6;
+/// Where slot 0 is in a bucket; the others lie before it, so that slot 8 ends where the slots behind it begin.
+const SLOT_0_AT: usize = size_of::<Bucket>() - SLOT_SIZE;
+const _: () = assert!(size_of::<Bucket>() == 64 && SLOT_0_AT - 8 * SLOT_SIZE == offset_of!(Bucket, slot8_low));
 
 impl Bucket {
     /// A bit for each slot that has this tag.
@@ -139,35 +152,55 @@ impl Bucket {
         if slot < 8 { self.tags[slot] } else { self.tag8 }
     }
 
+    /// The six bytes of a slot.
+    ///
+    /// Read without asking which slot it is: one in nine being different, a branch would be mispredicted as often.
+    ///
+    /// # Safety
+    ///
+    /// `slot` is less than [`BUCKET_SLOTS`]; and not 8 in bucket 0.
     #[inline]
-    fn packed(&self, slot: usize) -> u64 {
-        if slot < 8 {
-            let [a, b, c, d, e, f] = self.slots[slot];
-            u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
-        } else {
-            u64::from(self.slot8_low) | u64::from(self.slot8_high.load(Ordering::Relaxed)) << 16
+    unsafe fn packed(&self, slot: usize) -> u64 {
+        debug_assert!(slot < BUCKET_SLOTS);
+        // SAFETY: the six bytes lie within this bucket. They are not the reference count, which others write (the
+        // caller's promise); the bytes that slot 8 has in other buckets are only written through `&mut`.
+        unsafe {
+            let at = (&raw const *self).cast::<u8>().add(SLOT_0_AT - slot * SLOT_SIZE);
+            let low = u16::from_le_bytes(at.cast::<[u8; 2]>().read());
+            let high = u32::from_le_bytes(at.add(2).cast::<[u8; 4]>().read());
+            u64::from(low) | u64::from(high) << 16
         }
     }
 
+    /// # Safety
+    ///
+    /// The slot is occupied.
     #[inline]
-    fn address(&self, slot: usize) -> usize {
-        ((self.packed(slot) & ((1 << EXTRA_SHIFT) - 1)) << ADDRESS_SHIFT) as usize
+    unsafe fn address(&self, slot: usize) -> usize {
+        // SAFETY: an occupied slot exists, and slot 8 of bucket 0 is never occupied (2).
+        let packed = unsafe { self.packed(slot) };
+        ((packed & ((1 << EXTRA_SHIFT) - 1)) << ADDRESS_SHIFT) as usize
     }
 
+    /// # Safety
+    ///
+    /// The slot is occupied.
     #[inline]
-    fn coord(&self, slot: usize) -> Coord {
-        Coord((self.packed(slot) >> EXTRA_SHIFT << TAG_BITS) as u16 | u16::from(self.tag(slot)))
+    unsafe fn coord(&self, slot: usize) -> Coord {
+        // SAFETY: as in `address`.
+        let packed = unsafe { self.packed(slot) };
+        Coord((packed >> EXTRA_SHIFT << TAG_BITS) as u16 | u16::from(self.tag(slot)))
     }
 
     #[inline]
     fn write(&mut self, slot: usize, tag: u8, packed: u64) {
+        let [a, b, c, d, e, f, ..] = packed.to_le_bytes();
         if slot < 8 {
-            let [a, b, c, d, e, f, ..] = packed.to_le_bytes();
-            self.slots[slot] = [a, b, c, d, e, f];
+            self.slots[7 - slot] = [a, b, c, d, e, f];
             self.tags[slot] = tag;
         } else {
-            self.slot8_low = packed as u16;
-            *self.slot8_high.get_mut() = (packed >> 16) as u32;
+            self.slot8_low = [a, b];
+            *self.slot8_high.get_mut() = u32::from_ne_bytes([c, d, e, f]);
             self.tag8 = tag;
         }
     }
@@ -231,8 +264,8 @@ impl Block {
         let occupied = self.occupied(bucket);
         let bucket = &self.buckets[bucket];
         // SAFETY: occupied slots own records (1), which can't be taken while the block is borrowed.
-        Slots(occupied).map(|slot| {
-            (slot, bucket.coord(slot), unsafe { RecordPtr::from_address(bucket.address(slot)) })
+        Slots(occupied).map(|slot| unsafe {
+            (slot, bucket.coord(slot), RecordPtr::from_address(bucket.address(slot)))
         })
     }
 
@@ -259,17 +292,10 @@ impl Block {
         unsafe { RecordPtr::from_address(bucket.address(slot)) }
     }
 
-    /// The coordinate in a slot.
-    #[inline]
-    pub(crate) fn coord(&self, bucket: usize, slot: usize) -> Coord {
-        self.buckets[bucket].coord(slot)
-    }
-
     /// A slot of the bucket that is free.
     #[inline]
     pub(crate) fn vacancy(&self, bucket: usize) -> Option<usize> {
-        let slots = if bucket == 0 { BUCKET_SLOTS - 1 } else { BUCKET_SLOTS };
-        Slots(self.buckets[bucket].matches(0) & ((1 << slots) - 1)).next()
+        Slots(self.buckets[bucket].matches(0) & ((1 << bucket_slots(bucket)) - 1)).next()
     }
 
     /// How many records of this home bucket are next door.
@@ -307,9 +333,8 @@ impl Block {
     /// When the slot is taken.
     #[inline]
     pub(crate) fn put(&mut self, bucket: usize, slot: usize, coord: Coord, record: RecordRef) {
-        let reserved = bucket == 0 && slot == BUCKET_SLOTS - 1;
+        assert!(slot < bucket_slots(bucket) && self.buckets[bucket].tag(slot) == 0, "a slot that is taken");
         let bucket = &mut self.buckets[bucket];
-        assert!(!reserved && bucket.tag(slot) == 0, "a slot that is taken");
         bucket.write(slot, coord.tag(), pack(coord, record.into_address()));
     }
 
@@ -322,9 +347,9 @@ impl Block {
     pub(crate) fn take(&mut self, bucket: usize, slot: usize) -> (Coord, RecordRef) {
         let bucket = &mut self.buckets[bucket];
         assert!(bucket.tag(slot) != 0, "an empty slot");
-        let coord = bucket.coord(slot);
         // SAFETY: the slot owns this reference (1), and gives it up in the same breath.
-        let record = unsafe { RecordRef::from_address(bucket.address(slot)) };
+        let (coord, record) =
+            unsafe { (bucket.coord(slot), RecordRef::from_address(bucket.address(slot))) };
         if slot < 8 {
             bucket.tags[slot] = 0;
         } else {
@@ -380,16 +405,40 @@ impl Block {
         self.records().for_each(RecordPtr::prefetch);
     }
 
+    /// Another block with the same records.
+    fn copy(&self) -> BlockRef {
+        // Counting a reference writes the record's cache line: have them all on their way first.
+        self.prefetch_records();
+        let mut copy = BlockRef::new();
+        if let Some(target) = copy.make_mut() {
+            for (index, source) in self.buckets.iter().enumerate() {
+                for (slot, coord, record) in self.residents(index) {
+                    target.put(index, slot, coord, record.to_owned());
+                }
+                target.buckets[index].displaced = source.displaced;
+            }
+        }
+        copy
+    }
+
     #[inline]
     fn refs(&self) -> &AtomicU32 {
         &self.buckets[0].slot8_high
     }
 }
 
-/// An owning, counted reference to a block; `Option` of it is no larger.
+/// Room for an owning, counted reference to a block.
+///
+/// A write must know that nobody else has the block. The count is in a cache line that a write to another bucket has no
+/// need for, so the reference remembers, in the lowest bit of its pointer, that it has looked and was the only one.
+/// Cloning takes that back, which is why the pointer is an atomic.
 pub(crate) struct BlockRef {
-    at: NonNull<Block>,
+    /// Null; or a block, of which this owns a reference, plus [`SOLE`] if there is certainly no other one.
+    at: AtomicPtr<Block>,
 }
+
+/// Set in a pointer to a block while the reference is known to be the only one. Blocks are aligned to cache lines.
+const SOLE: usize = 1;
 
 // SAFETY: a block owns `RecordRef`s, which are `Send` and `Sync`, and is otherwise bytes that are immutable while shared
 // (invariant 3) and an atomic.
@@ -401,85 +450,93 @@ const fn assert_send_sync<T: Send + Sync>() {}
 const _: () = assert_send_sync::<RecordRef>();
 
 impl BlockRef {
+    /// No block.
+    pub(crate) const NONE: Self = Self { at: AtomicPtr::new(ptr::null_mut()) };
+
     /// An empty block.
     pub(crate) fn new() -> Self {
         let layout = Layout::new::<Block>();
         // SAFETY: a block has a size; all its fields may be zero, and zero tags are empty slots.
-        let at = unsafe { alloc_zeroed(layout) };
-        let at = NonNull::new(at.cast::<Block>()).unwrap_or_else(|| handle_alloc_error(layout));
-        let block = Self { at };
-        block.refs().store(1, Ordering::Relaxed);
-        block
+        let at = unsafe { alloc_zeroed(layout) }.cast::<Block>();
+        if at.is_null() {
+            handle_alloc_error(layout);
+        }
+        // SAFETY: nobody else knows the block yet.
+        *unsafe { &mut *at }.buckets[0].slot8_high.get_mut() = 1;
+        Self { at: AtomicPtr::new(at.map_addr(|address| address | SOLE)) }
+    }
+
+    #[inline]
+    fn pointer(&self) -> *mut Block {
+        // Relaxed: only the bit changes through `&self`.
+        self.at.load(Ordering::Relaxed).map_addr(|address| address & !SOLE)
+    }
+
+    /// The block.
+    #[inline]
+    pub(crate) fn get(&self) -> Option<&Block> {
+        // SAFETY: if not null, the block lives as long as this reference (3), and is not written while this is borrowed.
+        unsafe { self.pointer().as_ref() }
     }
 
     /// The block for writing; copies it first when it is shared.
     #[inline]
-    pub(crate) fn make_mut(&mut self) -> &mut Block {
-        // Acquire: what others did to the block before they let go of it has happened.
-        if self.refs().load(Ordering::Acquire) != 1 {
-            *self = self.copy();
+    pub(crate) fn make_mut(&mut self) -> Option<&mut Block> {
+        if self.at.get_mut().addr() & SOLE == 0 {
+            self.make_sole();
         }
-        // SAFETY: there is no other reference (3), and this one is mutably borrowed.
-        unsafe { self.at.as_mut() }
+        // SAFETY: if not null, there is no other reference (3), and this one is mutably borrowed.
+        unsafe { self.pointer().as_mut() }
     }
 
-    /// Another block with the same records.
     #[cold]
-    fn copy(&self) -> Self {
-        // Counting a reference writes the record's cache line: have them all on their way first.
-        self.prefetch_records();
-        let mut copy = Self::new();
-        // SAFETY: nobody else knows the copy yet.
-        let target = unsafe { copy.at.as_mut() };
-        for (index, source) in self.buckets.iter().enumerate() {
-            for (slot, coord, record) in self.residents(index) {
-                target.put(index, slot, coord, record.to_owned());
-            }
-            target.buckets[index].displaced = source.displaced;
+    fn make_sole(&mut self) {
+        let Some(block) = self.get() else { return };
+        // Acquire: what others did to the block before they let go of it has happened.
+        if block.refs().load(Ordering::Acquire) == 1 {
+            self.at = AtomicPtr::new(self.pointer().map_addr(|address| address | SOLE));
+        } else {
+            *self = block.copy();
         }
-        copy
     }
 
     /// Asks for the cache line with the reference count.
     #[inline]
     pub(crate) fn prefetch_refs(&self) {
-        prefetch(self.at.as_ptr());
+        prefetch(self.pointer());
     }
 }
 
 impl Clone for BlockRef {
     fn clone(&self) -> Self {
-        bump(self.refs());
-        Self { at: self.at }
-    }
-}
-
-impl Deref for BlockRef {
-    type Target = Block;
-
-    #[inline]
-    fn deref(&self) -> &Block {
-        // SAFETY: the block lives as long as this reference (3), and is not written while this is borrowed.
-        unsafe { self.at.as_ref() }
+        let at = self.pointer();
+        if let Some(block) = self.get() {
+            bump(block.refs());
+            // Whoever finds the bit set later has `&mut self`, hence comes after this.
+            self.at.store(at, Ordering::Relaxed);
+        }
+        Self { at: AtomicPtr::new(at) }
     }
 }
 
 impl Drop for BlockRef {
     fn drop(&mut self) {
-        if !release(self.refs()) {
+        let Some(block) = self.get() else { return };
+        if !release(block.refs()) {
             return;
         }
-        self.prefetch_records();
+        block.prefetch_records();
+        let at = self.pointer();
         // SAFETY: the last reference is gone; the slots' references are dropped once, then the memory is freed with the
         // layout that it was allocated with.
         unsafe {
-            let block = self.at.as_mut();
+            let block = &mut *at;
             for index in 0..BLOCK_BUCKETS {
                 for slot in Slots(block.occupied(index)) {
                     drop(block.take(index, slot));
                 }
             }
-            dealloc(self.at.as_ptr().cast(), Layout::new::<Block>());
+            dealloc(at.cast(), Layout::new::<Block>());
         }
     }
 }

@@ -125,7 +125,7 @@ impl Clone for Chunk {
     #[cold]
     fn clone(&self) -> Self {
         // Counting a reference writes the first line of a block: have them on their way.
-        self.segments.iter().flat_map(Segment::blocks).for_each(|block| block.prefetch_refs());
+        self.segments.iter().for_each(Segment::prefetch_refs);
         Self {
             slots: self.slots,
             depth: self.depth,
@@ -190,14 +190,14 @@ impl Chunk {
     }
 
     #[inline]
-    pub(crate) fn find(&self, position: Position, key: &[u8]) -> Option<At> {
+    pub(crate) fn find(&self, position: Position, key: &[u8]) -> Option<(At, RecordPtr<'_>)> {
         let route = self.route(position);
         let segment = route.segment as u8;
         match self.segments[route.segment % SLOTS].find(route.blocks, route.coord, key) {
-            Some(slot) => Some(At::Slot { segment, slot }),
+            Some((slot, record)) => Some((At::Slot { segment, slot }, record)),
             None if route.spilled => {
                 let index = self.spill.as_ref()?.find(key)?;
-                Some(At::Spill { segment, index: index as u32 })
+                Some((At::Spill { segment, index: index as u32 }, self.spilled()[index].as_ptr()))
             }
             None => None,
         }
@@ -353,7 +353,8 @@ impl Chunk {
     /// Lays a segment out anew in so many blocks.
     fn resize(&mut self, segment: usize, blocks: usize) {
         let records = self.segments[segment].drain();
-        self.settle(segment, blocks, self.slots[segment].local(), self.slots[segment].spilled(), records);
+        let slot = self.slots[segment];
+        self.settle(segment, blocks, slot.local(), slot.spilled(), records);
     }
 
     /// Fills an empty segment; what finds no room goes to the spill.
@@ -363,11 +364,11 @@ impl Chunk {
         blocks: usize,
         local: u32,
         spilled: bool,
-        records: Vec<(Coord, RecordRef)>,
+        mut records: Vec<(Coord, RecordRef)>,
     ) {
         self.set_slot(segment, Slot::new(blocks, local, spilled));
         let records_len = records.len();
-        let rejected = self.segments[segment].fill(blocks, records);
+        let rejected = self.segments[segment].fill(blocks, &mut records);
         self.lens[segment] = (records_len - rejected.len()) as u16;
         for record in rejected {
             self.spill(segment, record);
@@ -379,11 +380,11 @@ impl Chunk {
     fn split_segment(&mut self, segment: usize, prefix: usize, hasher: &Hasher) {
         let slot = self.slots[segment];
         let depth = self.depth() + slot.local();
-        let mut records: Vec<RecordRef> =
-            self.segments[segment].drain().into_iter().map(|(_, record)| record).collect();
+        let records = self.segments[segment].drain();
+        let mut spilled = Vec::new();
         if slot.spilled() {
             let own = |key: &[u8]| hasher.position(key).prefix(depth) == prefix;
-            records.extend(self.spill_mut().extract(own));
+            spilled = self.spill_mut().extract(own);
             self.forget_empty_spill();
         }
         let local = slot.local() + 1;
@@ -391,8 +392,8 @@ impl Chunk {
         let mut halves = [Vec::with_capacity(records.len()), Vec::with_capacity(records.len())];
         let mut timed = [0, 0];
         let mut earliest = [NEVER, NEVER];
-        records.iter().for_each(|record| record.as_ptr().prefetch());
-        for record in records {
+        records.iter().for_each(|(_, record)| record.as_ptr().prefetch());
+        for record in records.into_iter().map(|(_, record)| record).chain(spilled) {
             let position = hasher.position(record.as_ptr().key());
             let half = position.bits(depth, 1);
             if let Some(at) = record.as_ptr().expiry() {
@@ -626,7 +627,7 @@ impl Chunk {
                 assert_eq!(position.prefix(self.depth()), prefix);
                 assert_eq!(self.route(position).segment, segment);
                 let at = self.find(position, record.key()).expect("every record is found");
-                assert_eq!(self.record(at).key().as_ptr(), record.key().as_ptr());
+                assert_eq!(self.record(at.0).key().as_ptr(), record.key().as_ptr());
                 if let Some(at) = record.expiry() {
                     timed += 1;
                     assert!(self.earliest_of(segment) <= at && self.earliest() <= at);

@@ -134,13 +134,21 @@ impl<'a> EntryMut<'a> {
     /// Replaces value and expiry; in place if the record is not shared and keeps its size class.
     #[inline]
     pub(crate) fn store(&mut self, value: &[u8], expiry: SetExpiry) {
-        let before = self.chunk.record(self.at).expiry();
-        let after = expiry.apply(before);
-        let in_place =
-            self.chunk.record_mut(self.at).is_some_and(|mut record| record.overwrite(value, after));
-        if !in_place {
-            self.rebuild(after, false, Some(str_payload(value)));
-        }
+        let (before, after) = match self.chunk.record_mut(self.at) {
+            Some(mut record) => {
+                let before = record.as_ptr().expiry();
+                let after = expiry.apply(before);
+                if record.overwrite(value, after) {
+                    return self.note_expiry(before, after);
+                }
+                (before, after)
+            }
+            None => {
+                let before = self.chunk.record(self.at).expiry();
+                (before, expiry.apply(before))
+            }
+        };
+        self.rebuild(after, false, Some(str_payload(value)));
         self.note_expiry(before, after);
     }
 
@@ -221,6 +229,7 @@ impl<'a> EntryMut<'a> {
         drop(self.chunk.replace(self.at, record));
     }
 
+    #[inline]
     fn note_expiry(&mut self, before: Option<u64>, after: Option<u64>) {
         self.chunk.note_expiry(self.at.segment(), before, after);
         self.totals.note_expiry(before, after);

@@ -367,6 +367,23 @@ impl<'a> RecordPtr<'a> {
         self.slice(usize::from(KEY_AT[usize::from(flags)]), self.key_len(flags))
     }
 
+    /// Whether this is the key. Compares short ones here instead of calling for it.
+    #[inline]
+    pub(crate) fn has_key(self, key: &[u8]) -> bool {
+        let own = self.key();
+        if own.len() != key.len() {
+            return false;
+        }
+        match (own.first_chunk::<8>(), own.last_chunk::<8>(), key.first_chunk::<8>(), key.last_chunk::<8>()) {
+            (Some(a), Some(b), Some(c), Some(d)) if own.len() <= 16 => {
+                let differ = (u64::from_ne_bytes(*a) ^ u64::from_ne_bytes(*c))
+                    | (u64::from_ne_bytes(*b) ^ u64::from_ne_bytes(*d));
+                differ == 0
+            }
+            _ => own == key,
+        }
+    }
+
     /// The value when it is an inline string.
     #[inline]
     pub(crate) fn inline(self) -> Option<&'a [u8]> {
@@ -489,8 +506,9 @@ impl<'a> RecordMut<'a> {
         unsafe { Self::new(NonNull::new_unchecked(ptr::with_exposed_provenance_mut(address))) }
     }
 
+    /// The record for reading.
     #[inline]
-    fn as_ptr(&self) -> RecordPtr<'_> {
+    pub(crate) fn as_ptr(&self) -> RecordPtr<'_> {
         RecordPtr { at: self.at, life: PhantomData }
     }
 

@@ -6,7 +6,7 @@
 //! further than it must. That fills a segment to about 95 % before it grows. It grows a block at a time, from its own
 //! coordinates alone, without reading a record; only when it splits in two does it look at keys again.
 
-use crate::block::{BLOCK_BUCKETS, BLOCK_SLOTS, BUCKET_SLOTS, Block, BlockRef, COORD_BITS, Coord, Side};
+use crate::block::{BLOCK_BUCKETS, BLOCK_SLOTS, Block, BlockRef, COORD_BITS, Coord, Side, bucket_slots};
 use crate::record::{RecordMut, RecordPtr, RecordRef};
 
 /// Blocks of the largest segment.
@@ -14,6 +14,9 @@ pub(crate) const MAX_BLOCKS: usize = 8;
 
 /// Records that a segment of `blocks` blocks is made for when it is laid out anew.
 const COMFORTABLE: usize = BLOCK_SLOTS * 15 / 16;
+
+/// How far away a vacancy may be for records to be passed on to it.
+const LONGEST_PATH: usize = 8;
 
 /// A slot of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +30,7 @@ pub(crate) struct SlotIndex {
 /// it is passed in as `blocks`.
 #[derive(Clone)]
 pub(crate) struct Segment {
-    blocks: [Option<BlockRef>; MAX_BLOCKS],
+    blocks: [BlockRef; MAX_BLOCKS],
 }
 
 /// How many blocks `records` need.
@@ -60,34 +63,42 @@ fn neighbour(bucket: usize, side: Side, blocks: usize) -> usize {
 const SIDES: [Side; 2] = [Side::Next, Side::Previous];
 
 impl Segment {
-    pub(crate) const EMPTY: Self = Self { blocks: [const { None }; MAX_BLOCKS] };
+    pub(crate) const EMPTY: Self = Self { blocks: [const { BlockRef::NONE }; MAX_BLOCKS] };
 
     #[inline]
     fn block(&self, bucket: usize) -> &Block {
-        self.blocks[bucket / BLOCK_BUCKETS % MAX_BLOCKS].as_deref().expect("every counted block is there")
+        self.blocks[bucket / BLOCK_BUCKETS % MAX_BLOCKS].get().expect("every counted block is there")
     }
 
     #[inline]
     fn block_mut(&mut self, bucket: usize) -> &mut Block {
-        self.blocks[bucket / BLOCK_BUCKETS % MAX_BLOCKS]
-            .as_mut()
-            .expect("every counted block is there")
-            .make_mut()
+        self.blocks[bucket / BLOCK_BUCKETS % MAX_BLOCKS].make_mut().expect("every counted block is there")
     }
 
     /// The blocks.
-    pub(crate) fn blocks(&self) -> impl Iterator<Item = &BlockRef> {
-        self.blocks.iter().flatten()
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = &Block> {
+        self.blocks.iter().filter_map(BlockRef::get)
     }
 
     /// The block at an index, which may be past the last one.
     #[inline]
-    pub(crate) fn get(&self, index: usize) -> Option<&BlockRef> {
-        self.blocks[index].as_ref()
+    pub(crate) fn get(&self, index: usize) -> Option<&Block> {
+        self.blocks[index].get()
     }
 
+    /// Asks for the cache lines that cloning the segment writes to.
+    pub(crate) fn prefetch_refs(&self) {
+        self.blocks.iter().for_each(BlockRef::prefetch_refs);
+    }
+
+    /// The slot of a key, and its record.
     #[inline]
-    pub(crate) fn find(&self, blocks: usize, coord: Coord, key: &[u8]) -> Option<SlotIndex> {
+    pub(crate) fn find(
+        &self,
+        blocks: usize,
+        coord: Coord,
+        key: &[u8],
+    ) -> Option<(SlotIndex, RecordPtr<'_>)> {
         if blocks == 0 {
             return None;
         }
@@ -102,7 +113,14 @@ impl Segment {
         self.find_next_door(blocks, home, coord, key)
     }
 
-    fn find_next_door(&self, blocks: usize, home: usize, coord: Coord, key: &[u8]) -> Option<SlotIndex> {
+    #[inline]
+    fn find_next_door(
+        &self,
+        blocks: usize,
+        home: usize,
+        coord: Coord,
+        key: &[u8],
+    ) -> Option<(SlotIndex, RecordPtr<'_>)> {
         let block = self.block(home);
         SIDES.into_iter().filter(|&side| block.displaced(home % BLOCK_BUCKETS, side) > 0).find_map(|side| {
             let bucket = neighbour(home, side, blocks);
@@ -110,15 +128,12 @@ impl Segment {
         })
     }
 
-    /// Asks for the cache lines that a lookup, or a write, of this coordinate begins with.
+    /// Asks for the cache line that a lookup, or a write, of this coordinate begins with.
     #[inline]
     pub(crate) fn prefetch(&self, blocks: usize, coord: Coord) {
         if blocks > 0 {
             let home = home(coord, blocks);
-            let block = self.block(home);
-            block.prefetch(home % BLOCK_BUCKETS);
-            // The reference count, which a write looks at.
-            block.prefetch(0);
+            self.block(home).prefetch(home % BLOCK_BUCKETS);
         }
     }
 
@@ -192,12 +207,10 @@ impl Segment {
                 return Ok(self.put(blocks, home, bucket, slot, coord, record));
             }
         }
-        for bucket in places {
-            if let Some(slot) = self.make_room(blocks, bucket) {
-                return Ok(self.put(blocks, home, bucket, slot, coord, record));
-            }
+        match self.make_room(blocks, home) {
+            Some((bucket, slot)) => Ok(self.put(blocks, home, bucket, slot, coord, record)),
+            None => Err(record),
         }
-        Err(record)
     }
 
     #[inline]
@@ -229,43 +242,98 @@ impl Segment {
         self.block_mut(home).count_displaced(home % BLOCK_BUCKETS, side, by);
     }
 
-    /// Moves a resident of `bucket`, which is full, to another bucket that it may live in; gives the slot that it left.
-    fn make_room(&mut self, blocks: usize, bucket: usize) -> Option<usize> {
-        let (slot, target, free) =
-            self.block(bucket).residents(bucket % BLOCK_BUCKETS).find_map(|(slot, coord, _)| {
-                let home = home(coord, blocks);
-                [home, neighbour(home, Side::Next, blocks), neighbour(home, Side::Previous, blocks)]
-                    .into_iter()
-                    .filter(|&target| target != bucket)
-                    .find_map(|target| Some((slot, target, self.vacancy(target)?)))
-            })?;
-        let (coord, record) = self.block_mut(bucket).take(bucket % BLOCK_BUCKETS, slot);
-        let home = home(coord, blocks);
-        self.count_displaced(blocks, home, bucket, -1);
-        self.put(blocks, home, target, free, coord, record);
-        Some(slot)
+    /// Frees a slot next to the bucket `home`, when that bucket and its neighbours are full: looks for the nearest
+    /// vacancy on either side, and moves one record in each bucket on the way there to the next one.
+    fn make_room(&mut self, blocks: usize, home: usize) -> Option<(usize, usize)> {
+        let paths = SIDES.map(|side| self.path_to_vacancy(blocks, neighbour(home, side, blocks), side));
+        let (side, length) = match paths {
+            [Some(next), Some(previous)] if previous < next => (Side::Previous, previous),
+            [Some(next), _] => (Side::Next, next),
+            [None, Some(previous)] => (Side::Previous, previous),
+            [None, None] => return None,
+        };
+        let back = match side {
+            Side::Next => Side::Previous,
+            Side::Previous => Side::Next,
+        };
+        let near = neighbour(home, side, blocks);
+        let mut target = (0..length).fold(near, |bucket, _| neighbour(bucket, side, blocks));
+        let mut free = self.vacancy(target)?;
+        while target != near {
+            let source = neighbour(target, back, blocks);
+            let slot = self.movable(blocks, source, target)?;
+            let (coord, record) = self.block_mut(source).take(source % BLOCK_BUCKETS, slot);
+            let home = self::home(coord, blocks);
+            self.count_displaced(blocks, home, source, -1);
+            self.put(blocks, home, target, free, coord, record);
+            (target, free) = (source, slot);
+        }
+        Some((near, free))
+    }
+
+    /// How many buckets on from `bucket` the nearest vacancy is, if each bucket on the way has a record to pass on.
+    fn path_to_vacancy(&self, blocks: usize, mut bucket: usize, side: Side) -> Option<usize> {
+        for length in 0..LONGEST_PATH.min(blocks * BLOCK_BUCKETS) {
+            if self.vacancy(bucket).is_some() {
+                return Some(length);
+            }
+            let next = neighbour(bucket, side, blocks);
+            self.movable(blocks, bucket, next)?;
+            bucket = next;
+        }
+        None
+    }
+
+    /// The slot of a record in one bucket that may live in the neighbouring bucket `to`; one that has its home there if
+    /// there is one.
+    fn movable(&self, blocks: usize, from: usize, to: usize) -> Option<usize> {
+        let mut found = None;
+        for (slot, coord, _) in self.block(from).residents(from % BLOCK_BUCKETS) {
+            let home = home(coord, blocks);
+            if home == to {
+                return Some(slot);
+            }
+            if home == from {
+                found = Some(slot);
+            }
+        }
+        found
     }
 
     /// Takes out every record. The blocks stay, empty.
     pub(crate) fn drain(&mut self) -> Vec<(Coord, RecordRef)> {
         let mut records = Vec::with_capacity(MAX_BLOCKS * BLOCK_SLOTS);
-        for block in self.blocks.iter_mut().flatten() {
-            block.make_mut().drain(&mut records);
+        for block in self.blocks.iter_mut().filter_map(BlockRef::make_mut) {
+            block.drain(&mut records);
         }
         records
     }
 
     /// Puts in records, in so many blocks; the segment must be empty. Gives back those that found no room.
-    pub(crate) fn fill(&mut self, blocks: usize, records: Vec<(Coord, RecordRef)>) -> Vec<RecordRef> {
+    pub(crate) fn fill(&mut self, blocks: usize, records: &mut Vec<(Coord, RecordRef)>) -> Vec<RecordRef> {
         for (index, block) in self.blocks.iter_mut().enumerate() {
             if index >= blocks {
-                *block = None;
-            } else if block.is_none() {
-                *block = Some(BlockRef::new());
+                *block = BlockRef::NONE;
+            } else if block.get().is_none() {
+                *block = BlockRef::new();
+            }
+        }
+        // Most find room at home. Whoever is there first is as good as anybody, so count instead of looking.
+        let mut taken = [0; MAX_BLOCKS * BLOCK_BUCKETS];
+        let mut made = self.blocks.each_mut().map(BlockRef::make_mut);
+        let mut displaced = Vec::new();
+        for (coord, record) in records.drain(..) {
+            let home = home(coord, blocks);
+            match &mut made[home / BLOCK_BUCKETS] {
+                Some(block) if taken[home] < bucket_slots(home % BLOCK_BUCKETS) => {
+                    block.put(home % BLOCK_BUCKETS, taken[home], coord, record);
+                    taken[home] += 1;
+                }
+                _ => displaced.push((coord, record)),
             }
         }
         let mut rejected = Vec::new();
-        for (coord, record) in records {
+        for (coord, record) in displaced {
             if let Err(record) = self.place(blocks, coord, record) {
                 rejected.push(record);
             }
@@ -297,35 +365,16 @@ impl Segment {
 }
 
 #[inline]
-fn find_in(block: &Block, bucket: usize, coord: Coord, key: &[u8]) -> Option<SlotIndex> {
+fn find_in<'a>(
+    block: &'a Block,
+    bucket: usize,
+    coord: Coord,
+    key: &[u8],
+) -> Option<(SlotIndex, RecordPtr<'a>)> {
     block
         .candidates(bucket % BLOCK_BUCKETS, coord)
-        .find(|(_, record)| record.key() == key)
-        .map(|(slot, _)| SlotIndex { bucket: bucket as u8, slot: slot as u8 })
+        .find(|(_, record)| record.has_key(key))
+        .map(|(slot, record)| (SlotIndex { bucket: bucket as u8, slot: slot as u8 }, record))
 }
 
-const _: () = assert!(MAX_BLOCKS * BLOCK_BUCKETS <= 256 && BUCKET_SLOTS <= 256);
-#[cfg(test)]
-mod fill_probe {
-    use super::*;
-    use crate::record::{Parts, Payload};
-    #[test]
-    fn probe() {
-        for blocks in 1..=8 {
-            let mut sum = 0; let runs = 400; let mut min=999;
-            for run in 0..runs {
-                let mut rng = fastrand::Rng::with_seed(run);
-                let mut seg = Segment::EMPTY;
-                seg.fill(blocks, vec![]);
-                let mut n = 0;
-                loop {
-                    let r = RecordRef::new(Parts{key:b"k",payload:Payload::Inline(b""),expiry:None,access:0,raw:false});
-                    if seg.place(blocks, Coord::new(rng.usize(..8192)), r).is_err() { break }
-                    n += 1;
-                }
-                sum += n; min = min.min(n);
-            }
-            eprintln!("{blocks}: mean {:.1} of {} = {:.3}, min {min}", sum as f64/runs as f64, blocks*BLOCK_SLOTS, sum as f64/runs as f64/(blocks*BLOCK_SLOTS) as f64);
-        }
-    }
-}
+const _: () = assert!(MAX_BLOCKS * BLOCK_BUCKETS <= 256);

@@ -84,7 +84,7 @@ impl Table {
     #[inline]
     pub(crate) fn find_mut(&mut self, position: Position, key: &[u8]) -> Option<(usize, At)> {
         let index = self.directory.index(position)?;
-        Some((index, self.directory.at(index).find(position, key)?))
+        Some((index, self.directory.at(index).find(position, key)?.0))
     }
 
     /// Adds a record whose key is not there. Gives the index of its chunk and its place there.
@@ -278,8 +278,7 @@ impl Table {
 
 #[inline]
 pub(crate) fn find<'a>(directory: &'a Directory, position: Position, key: &[u8]) -> Option<RecordPtr<'a>> {
-    let chunk = directory.chunk(position)?;
-    chunk.find(position, key).map(|at| chunk.record(at))
+    directory.chunk(position)?.find(position, key).map(|(_, record)| record)
 }
 
 /// All records of a directory. While one block is gone through, the records of the next are on their way to the cache.
@@ -326,7 +325,7 @@ impl<'a> Records<'a> {
         self.upcoming.iter().for_each(|record| record.prefetch());
     }
 
-    fn next_block(&mut self, chunk: &'a Chunk) -> Option<&'a crate::block::BlockRef> {
+    fn next_block(&mut self, chunk: &'a Chunk) -> Option<&'a crate::block::Block> {
         while self.block < 64 * MAX_BLOCKS {
             let index = self.block;
             self.block += 1;

@@ -28,7 +28,7 @@ impl Node {
         loop {
             batch.clear();
             let end = self.parse_batch(session, input, at, &mut batch);
-            self.prefetch_records(session.db, &batch);
+            self.prefetch_keys(session.db, &batch.hashes);
             let all = self.run_batch(session, input, &batch, &mut at);
             if !all {
                 // The parser may have looked beyond the command that blocks; it starts over there.
@@ -65,7 +65,7 @@ impl Node {
                         if !inline {
                             let args = Args::new(input, &batch.spans[span..]);
                             request.spec = self.registry.resolve(args).ok();
-                            self.prefetch(session.db, request.spec, args, &mut batch.hashes);
+                            self.collect_keys(session.db, request.spec, args, &mut batch.hashes);
                         }
                         batch.requests.push(request);
                     } else if let Some(last) = batch.requests.last_mut() {
@@ -88,23 +88,27 @@ impl Node {
     }
 
     #[inline]
-    fn prefetch(&self, db: usize, spec: Option<&'static CommandSpec>, args: Args<'_>, hashes: &mut Vec<u64>) {
+    pub(crate) fn collect_keys(&self, db: usize, spec: Option<&'static CommandSpec>, args: Args<'_>, hashes: &mut Vec<u64>) {
         let Some(spec) = spec else { return };
         let db = self.keyspace.db(db);
         for position in spec.keys_of(args) {
             if hashes.len() == MAX_PREFETCH {
                 return;
             }
-            let hash = db.hash(args.at(position));
-            db.prefetch(hash);
-            hashes.push(hash);
+            hashes.push(db.hash(args.at(position)));
         }
     }
 
-    fn prefetch_records(&self, db: usize, batch: &Batch) {
-        if batch.hashes.len() > 1 {
+    /// Fetches what the keys of a batch lead to, a level at a time: in a short loop the processor has many misses under way at
+    /// once, between the parsing of requests only a few.
+    #[inline]
+    pub(crate) fn prefetch_keys(&self, db: usize, hashes: &[u64]) {
+        if hashes.len() > 1 {
             let db = self.keyspace.db(db);
-            for &hash in &batch.hashes {
+            for &hash in hashes {
+                db.prefetch(hash);
+            }
+            for &hash in hashes {
                 db.prefetch_record(hash);
             }
         }

@@ -214,7 +214,7 @@ impl Node {
             syncs_requested: false,
             config,
         };
-        node.set_now(now);
+        node.env.set_now_us(now.unix_us);
         node.apply_settings();
         node
     }
@@ -520,7 +520,11 @@ impl Node {
             return;
         }
         self.now = now;
+        let clock = self.env.clock;
         self.env.set_now_us(now.unix_us);
+        if self.env.clock != clock {
+            self.keyspace.set_initial_access(commands::access::fresh(&self.env));
+        }
     }
 
     /// When [`Node::tick`] must be called next, on the monotonic clock.

@@ -139,6 +139,7 @@ impl Node {
             seed: self.rng.u64(..),
             verify_checksum: settings.rdbchecksum && !self.debug.skip_checksum,
             drop_expired_before: None,
+            access: commands::access::fresh(&self.env),
             key_delay_us: settings.key_load_delay.max(0) as u64,
         }
     }
@@ -175,7 +176,6 @@ impl Node {
         if let Some((host, port)) = self.config.settings().replicaof.clone() {
             self.follow(&host, port);
         }
-        tracing::info!("Ready to accept connections");
     }
 
     /// Makes a loaded dataset the one that is served, with its history.

@@ -61,6 +61,8 @@ pub struct LoadOptions {
     /// Drop keys that expired before this time (milliseconds since the Unix epoch), unless the snapshot carries a replication
     /// identity: replicas that resume from it still hold those keys and wait for a DEL of each.
     pub drop_expired_before: Option<u64>,
+    /// The access word of the keys, for recency or frequency: as if they had all been written now.
+    pub access: u32,
     /// `key-load-delay`: microseconds to wait after each key, for tests of others.
     pub key_delay_us: u64,
 }
@@ -204,9 +206,11 @@ impl SnapshotLoader {
     /// A loader with an empty dataset.
     pub fn new(options: LoadOptions) -> SnapshotLoader {
         let read = ReadOptions { verify_checksum: options.verify_checksum, ..ReadOptions::default() };
+        let mut keyspace = Keyspace::new(options.databases, options.seed);
+        keyspace.set_initial_access(options.access);
         SnapshotLoader {
             reader: Reader::new(read),
-            keyspace: Keyspace::new(options.databases, options.seed),
+            keyspace,
             options,
             db: 0,
             identity: IdentityFields::default(),

@@ -103,6 +103,7 @@ impl Fixture {
         let mut slices = SmallVec::new();
         self.node.output(conn, &mut slices);
         let bytes = slices.concat();
+        drop(slices);
         if !bytes.is_empty() {
             self.node.written(self.now, conn, bytes.len());
         }

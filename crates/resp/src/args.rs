@@ -178,7 +178,7 @@ impl OwnedArgs {
         Self::collect(args.iter().copied())
     }
 
-    fn collect<'a>(args: impl Iterator<Item = &'a [u8]> + Clone + ExactSizeIterator) -> Self {
+    fn collect<'a>(args: impl ExactSizeIterator<Item = &'a [u8]> + Clone) -> Self {
         let total = args.clone().map(<[u8]>::len).sum();
         assert!(u32::try_from(total).is_ok(), "a request of 4 GiB does not fit 32-bit spans");
         let mut buf = Vec::with_capacity(total);

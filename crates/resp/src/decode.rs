@@ -35,7 +35,7 @@ pub(crate) const RESERVE: usize = 256;
 /// let limits = ReplyLimits::default();
 /// let buf = b"*2\r\n:1\r\n$3\r\nfoo\r\n+next";
 /// let (reply, len) = parse_reply(buf, &limits)?.expect("the first reply is complete");
-/// assert_eq!(reply, Value::Array(vec![Value::Int(1), Value::Bulk(b"foo")]));
+/// assert_eq!(reply, Value::Array(vec![Value::Int(1), Value::Bulk(b"foo".as_slice())]));
 /// assert_eq!(parse_reply(&buf[len..], &limits)?, None);
 /// # Ok::<(), resp::ReplyError>(())
 /// ```

@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn single_quotes_know_only_themselves() {
         check(br"'a b' ''", &[b"a b", b""]);
-        check(br"'it\'s' '\n\\' '\x41'", &[b"it's", br"\n\\", br"\x41"]);
+        check(br"'it\'s' '\n\\n' '\x41'", &[b"it's", br"\n\\n", br"\x41"]);
         check(br#"'"'"#, &[b"\""]);
     }
 

@@ -149,11 +149,12 @@ impl RequestParser {
         limits: &RequestLimits,
         spans: &mut Vec<Span>,
     ) -> Result<Parsed, ProtocolError> {
-        if self.progress.at == 0 && self.progress.scanned == 0 {
-            if let Some((end, argc)) = whole_array(buf, from, limits, spans) {
-                self.missing = 0;
-                return Ok(Parsed::Request { end, argc, form: Form::Array });
-            }
+        if self.progress.at == 0
+            && self.progress.scanned == 0
+            && let Some((end, argc)) = whole_array(buf, from, limits, spans)
+        {
+            self.missing = 0;
+            return Ok(Parsed::Request { end, argc, form: Form::Array });
         }
         self.resume(buf, from, limits, spans)
     }

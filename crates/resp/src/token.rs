@@ -96,20 +96,11 @@ impl<'a, 'l> Cursor<'a, 'l> {
                 let valid = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
                 valid.then_some(Value::BigNumber(text))
             })?,
-            b'!' => match self.string("bulk error")? {
-                Some(text) => Value::BulkError(text),
-                None => return self.malformed("bulk error"),
-            },
-            b'=' => {
-                let at = self.at;
-                match self.string("verbatim string")? {
-                    Some([a, b, c, b':', text @ ..]) => Value::Verbatim { format: [*a, *b, *c], text },
-                    _ => {
-                        self.at = at;
-                        return self.malformed("verbatim string");
-                    }
-                }
-            }
+            b'!' => self.checked_string("bulk error", |text| Some(Value::BulkError(text)))?,
+            b'=' => self.checked_string("verbatim string", |bytes| match bytes {
+                [a, b, c, b':', text @ ..] => Some(Value::Verbatim { format: [*a, *b, *c], text }),
+                _ => None,
+            })?,
             byte => return self.fail(ReplyError::UnknownType { byte, at: self.position() }),
         })
     }
@@ -254,6 +245,21 @@ impl<'a, 'l> Cursor<'a, 'l> {
             Some((_, [_, _, ..])) => self.malformed("string end"),
             _ => self.incomplete(len.saturating_add(2) - rest.len()),
         }
+    }
+
+    /// Reads a string, not null, that `value` makes sense of.
+    fn checked_string(
+        &mut self,
+        what: &'static str,
+        value: impl FnOnce(&'a [u8]) -> Option<Reply<'a>>,
+    ) -> Option<Reply<'a>> {
+        let at = self.at;
+        let value = self.string(what)?.and_then(value);
+        if value.is_none() {
+            self.at = at;
+            return self.malformed(what);
+        }
+        value
     }
 
     /// Reads the number between the type byte and CR LF.

@@ -289,7 +289,8 @@ proptest! {
             prop_assert_eq!(items[2].as_bytes(), Some(&bytes[..]));
             prop_assert_eq!(items[3].as_error(), Some(text.as_bytes()));
             prop_assert_eq!(items[4].as_bytes(), Some(&bytes[..]));
-            prop_assert_eq!(items[5].as_bytes(), Some(int.to_string().as_bytes()));
+            let digits = int.to_string();
+            prop_assert_eq!(items[5].as_bytes(), Some(digits.as_bytes()));
         }
     }
 }

@@ -66,7 +66,7 @@ fn check_error(bytes: &[u8], limits: &RequestLimits, expected: &str) {
 #[test]
 fn arrays_of_bulk_strings() {
     check(b"*1\r\n$4\r\nPING\r\n", &[&[b"PING"]]);
-    check(b"*2\r\n$3\r\nGET\r\n$12\r\nkey\r\nof\0lines\r\n", &[&[b"GET", b"key\r\nof\0lines"]]);
+    check(b"*2\r\n$3\r\nGET\r\n$13\r\nkey\r\nof\0lines\r\n", &[&[b"GET", b"key\r\nof\0lines"]]);
     check(b"*1\r\n$0\r\n\r\n*1\r\n$1\r\n*\r\n", &[&[b""], &[b"*"]]);
     let big = vec![b'x'; 123_456];
     let mut buf = Vec::new();

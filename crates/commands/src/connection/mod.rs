@@ -16,10 +16,11 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         "O(1)",
     ),
     client(),
-    data("echo", 2, GROUP, "1.0.0", ping::echo)
-        .flags(LOADING | STALE | FAST)
-        .acl(Acl::CONNECTION)
-        .doc("message", "Returns its argument.", "O(1)"),
+    data("echo", 2, GROUP, "1.0.0", ping::echo).flags(LOADING | STALE | FAST).acl(Acl::CONNECTION).doc(
+        "message",
+        "Returns its argument.",
+        "O(1)",
+    ),
     host("hello", -1, GROUP, "6.0.0").flags(OPENING).acl(Acl::CONNECTION).doc(
         "[<protover> [AUTH <username password>] [SETNAME clientname]]",
         "Chooses the protocol version and introduces both sides.",
@@ -30,7 +31,11 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .acl(Acl::CONNECTION)
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
         .doc("[message]", "Shows that the server is there.", "O(1)"),
-    host("quit", -1, GROUP, "1.0.0").flags(OPENING).acl(Acl::CONNECTION).doc("", "Closes the connection.", "O(1)"),
+    host("quit", -1, GROUP, "1.0.0").flags(OPENING).acl(Acl::CONNECTION).doc(
+        "",
+        "Closes the connection.",
+        "O(1)",
+    ),
     host("reset", 1, GROUP, "6.2.0").flags(OPENING).acl(Acl::CONNECTION).doc(
         "",
         "Sets the connection back to its beginning.",
@@ -88,7 +93,11 @@ const fn client() -> CommandSpec {
             "Whether the keys of the next command are tracked.",
             "O(1)",
         ),
-        row("client|capa", -3, "8.0.0", USER).doc("capability [capability ...]", "Tells what the client can do.", "O(1)"),
+        row("client|capa", -3, "8.0.0", USER).doc(
+            "capability [capability ...]",
+            "Tells what the client can do.",
+            "O(1)",
+        ),
         row("client|getname", 2, "2.6.9", USER).doc("", "Returns the name of the connection.", "O(1)"),
         row("client|getredir", 2, "6.0.0", USER).doc(
             "",
@@ -123,23 +132,40 @@ const fn client() -> CommandSpec {
             "Holds back the commands of all clients for some milliseconds.",
             "O(1)",
         ),
-        row("client|reply", 3, "3.2.0", USER).doc("<ON | OFF | SKIP>", "Whether the connection gets replies.", "O(1)"),
+        row("client|reply", 3, "3.2.0", USER).doc(
+            "<ON | OFF | SKIP>",
+            "Whether the connection gets replies.",
+            "O(1)",
+        ),
         row("client|setinfo", 4, "7.2.0", USER)
             .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
             .doc("<LIB-NAME libname | LIB-VER libver>", "Tells which library the client uses.", "O(1)"),
         row("client|setname", 3, "2.6.9", USER).doc("connection-name", "Names the connection.", "O(1)"),
         row("client|tracking", -3, "6.0.0", USER).doc(
-            "<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]",
+            "<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] \
+             [BCAST] [OPTIN] [OPTOUT] [NOLOOP]",
             "Whether the connection is told when keys change.",
             "O(1)",
         ),
-        row("client|trackinginfo", 2, "6.2.0", USER).doc("", "Returns how keys are tracked for the connection.", "O(1)"),
+        row("client|trackinginfo", 2, "6.2.0", USER).doc(
+            "",
+            "Returns how keys are tracked for the connection.",
+            "O(1)",
+        ),
         row("client|unblock", -3, "5.0.0", OPERATOR).doc(
             "client-id [TIMEOUT | ERROR]",
             "Wakes a client that waits in a blocking command.",
             "O(log N), N being the number of connections",
         ),
-        row("client|unpause", 2, "6.2.0", OPERATOR).doc("", "Ends a pause.", "O(N), N being the number of clients held back"),
+        row("client|unpause", 2, "6.2.0", OPERATOR).doc(
+            "",
+            "Ends a pause.",
+            "O(N), N being the number of clients held back",
+        ),
     ];
-    host("client", -2, GROUP, "2.4.0").flags(0).subs(SUBS).doc("", "Connections.", "Depends on the subcommand.")
+    host("client", -2, GROUP, "2.4.0").flags(0).subs(SUBS).doc(
+        "",
+        "Connections.",
+        "Depends on the subcommand.",
+    )
 }

@@ -37,10 +37,12 @@ impl Options {
                 options.absolute = true;
             } else if is("IDLETIME") && words.len() > 0 && options.freq.is_none() {
                 let value = words.next().and_then(parse_i64).ok_or(NOT_INTEGER)?;
-                options.idle = Some(value.try_into().map_err(|_| "ERR Invalid IDLETIME value, must be >= 0")?);
+                options.idle =
+                    Some(value.try_into().map_err(|_| "ERR Invalid IDLETIME value, must be >= 0")?);
             } else if is("FREQ") && words.len() > 0 && options.idle.is_none() {
                 let value = words.next().and_then(parse_i64).ok_or(NOT_INTEGER)?;
-                options.freq = Some(value.try_into().map_err(|_| "ERR Invalid FREQ value, must be >= 0 and <= 255")?);
+                options.freq =
+                    Some(value.try_into().map_err(|_| "ERR Invalid FREQ value, must be >= 0 and <= 255")?);
             } else {
                 return Err(SYNTAX);
             }
@@ -65,7 +67,9 @@ pub(crate) fn restore(ctx: &mut Ctx<'_>, args: Args<'_>) {
     }
     let value = match rdb::restore(payload, ctx.env.verify_dump) {
         Ok(Value::String(value)) => value,
-        Err(error) if !is_intact(&error, payload) => return ctx.out.error("ERR DUMP payload version or checksum are wrong"),
+        Err(error) if !is_intact(&error, payload) => {
+            return ctx.out.error("ERR DUMP payload version or checksum are wrong");
+        }
         Ok(_) | Err(_) => return ctx.out.error("ERR Bad data format"),
     };
     let expiry = match (ttl, options.absolute) {

@@ -89,7 +89,8 @@ fn set_expiry(ctx: &mut Ctx<'_>, args: Args<'_>, unit_ms: i64, base_ms: u64, nam
         ctx.modified(EventClass::GENERIC, "del", key);
         ctx.fx.rewrite(&[b"DEL", key]);
     } else {
-        // Whoever may not delete keeps the key with a time that is over; before 1970 all such times are alike.
+        // Whoever may not delete keeps the key with a time that is over; before 1970 all such times are
+        // alike.
         let at = at.max(1) as u64;
         ctx.db_mut().set_expiry(key, Some(at));
         ctx.modified(EventClass::GENERIC, "expire", key);

@@ -2,9 +2,9 @@
 
 use resp::Args;
 
+use crate::Ctx;
 use crate::env::ExpiryMode;
 use crate::glob;
-use crate::Ctx;
 
 /// How many expired keys in a row RANDOMKEY passes over where it may not delete them.
 const MAX_TRIES: usize = 100;

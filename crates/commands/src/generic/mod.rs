@@ -22,19 +22,31 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .flags(WRITE | DENYOOM)
         .acl(Acl::KEYSPACE)
         .keys(&[KeySpec::one(1, RO | ACCESS), KeySpec::one(2, OW | UPDATE)])
-        .doc("source destination [DB destination-db] [REPLACE]", "Copies a value to another key.", "O(1) for strings"),
+        .doc(
+            "source destination [DB destination-db] [REPLACE]",
+            "Copies a value to another key.",
+            "O(1) for strings",
+        ),
     data("del", -2, GROUP, "1.0.0", remove::del)
         .flags(WRITE)
         .acl(Acl::KEYSPACE)
         .keys(&[KeySpec::range(1, -1, 1, RM | DELETE)])
         .tips(&["request_policy:multi_shard", "response_policy:agg_sum"])
-        .doc("key [key ...]", "Deletes keys.", "O(N), N being the number of keys, plus the size of collections"),
+        .doc(
+            "key [key ...]",
+            "Deletes keys.",
+            "O(N), N being the number of keys, plus the size of collections",
+        ),
     data("dump", 2, GROUP, "2.6.0", dump::dump)
         .flags(READONLY)
         .acl(Acl::KEYSPACE)
         .keys(&[KeySpec::one(1, RO | ACCESS)])
         .tips(&["nondeterministic_output"])
-        .doc("key", "Returns a value in the format that RESTORE reads.", "O(M), M being the size of the value"),
+        .doc(
+            "key",
+            "Returns a value in the format that RESTORE reads.",
+            "O(M), M being the size of the value",
+        ),
     data("exists", -2, GROUP, "1.0.0", look::exists)
         .flags(READONLY | FAST)
         .acl(Acl::KEYSPACE)
@@ -60,7 +72,11 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .flags(READONLY | ARBITRARY_KEYS)
         .acl(Acl::KEYSPACE.union(Acl::DANGEROUS))
         .tips(&["request_policy:all_shards", "nondeterministic_output_order"])
-        .doc("pattern", "Returns all keys that match a pattern.", "O(N), N being the number of keys in the database"),
+        .doc(
+            "pattern",
+            "Returns all keys that match a pattern.",
+            "O(N), N being the number of keys in the database",
+        ),
     data("move", 3, GROUP, "1.0.0", rename::move_key)
         .flags(WRITE | FAST)
         .acl(Acl::KEYSPACE)
@@ -81,7 +97,11 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .flags(WRITE | FAST)
         .acl(Acl::KEYSPACE)
         .keys(&[KeySpec::one(1, RW | UPDATE)])
-        .doc("key unix-time-milliseconds [NX | XX | GT | LT]", "Lets a key expire at a time in milliseconds.", "O(1)"),
+        .doc(
+            "key unix-time-milliseconds [NX | XX | GT | LT]",
+            "Lets a key expire at a time in milliseconds.",
+            "O(1)",
+        ),
     data("pexpiretime", 2, GROUP, "7.0.0", expire::pexpiretime)
         .flags(READONLY | FAST)
         .acl(Acl::KEYSPACE)
@@ -124,7 +144,11 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .acl(Acl::KEYSPACE)
         .keys(&[KeySpec::range(1, -1, 1, RO)])
         .tips(&["request_policy:multi_shard", "response_policy:agg_sum"])
-        .doc("key [key ...]", "Marks keys as used and counts those that exist.", "O(N), N being the number of keys"),
+        .doc(
+            "key [key ...]",
+            "Marks keys as used and counts those that exist.",
+            "O(N), N being the number of keys",
+        ),
     data("ttl", 2, GROUP, "1.0.0", expire::ttl)
         .flags(READONLY | FAST)
         .acl(Acl::KEYSPACE)
@@ -141,7 +165,11 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .acl(Acl::KEYSPACE)
         .keys(&[KeySpec::range(1, -1, 1, RM | DELETE)])
         .tips(&["request_policy:multi_shard", "response_policy:agg_sum"])
-        .doc("key [key ...]", "Deletes keys; large values are freed in the background.", "O(N), N being the number of keys"),
+        .doc(
+            "key [key ...]",
+            "Deletes keys; large values are freed in the background.",
+            "O(N), N being the number of keys",
+        ),
     host("wait", 3, GROUP, "3.0.0")
         .flags(NOSCRIPT)
         .acl(Acl::CONNECTION)

@@ -24,8 +24,8 @@ pub(crate) fn idletime(ctx: &mut Ctx<'_>, args: Args<'_>) {
     ctx.inspect(args.at(2), |entry, out| match entry {
         None => out.null(),
         Some(_) if env.lfu => out.error(
-            "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between \
-             policies at runtime LRU and LFU data will take some time to adjust.",
+            "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when \
+             switching between policies at runtime LRU and LFU data will take some time to adjust.",
         ),
         Some(entry) => out.int(access::idle_seconds(entry.access(), env) as i64),
     });
@@ -37,8 +37,8 @@ pub(crate) fn freq(ctx: &mut Ctx<'_>, args: Args<'_>) {
     ctx.inspect(args.at(2), |entry, out| match entry {
         None => out.null(),
         Some(_) if !env.lfu => out.error(
-            "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching \
-             between policies at runtime LRU and LFU data will take some time to adjust.",
+            "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that \
+             when switching between policies at runtime LRU and LFU data will take some time to adjust.",
         ),
         Some(entry) => out.int(i64::from(access::decayed(entry.access(), env))),
     });

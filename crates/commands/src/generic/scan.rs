@@ -2,11 +2,11 @@
 
 use resp::{Args, ReplyBuf};
 
+use crate::Ctx;
 use crate::env::ExpiryMode;
 use crate::errors::{NOT_INTEGER, SYNTAX};
 use crate::glob;
 use crate::number::parse_i64;
-use crate::Ctx;
 
 /// How many keys a call visits when the client does not say.
 const DEFAULT_COUNT: usize = 10;
@@ -63,7 +63,8 @@ pub(crate) fn scan(ctx: &mut Ctx<'_>, args: Args<'_>) {
     ctx.out.raw(&keys.buf);
 }
 
-/// An unsigned number of 64 bits; unlike other numbers it may have zeros in front, which clients that compose cursors rely on.
+/// An unsigned number of 64 bits; unlike other numbers it may have zeros in front, which clients that compose
+/// cursors rely on.
 fn parse_cursor(text: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(text).ok()?;
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?

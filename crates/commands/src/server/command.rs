@@ -32,7 +32,7 @@ pub(crate) fn info(ctx: &mut Ctx<'_>, args: Args<'_>) {
     for name in names {
         match ctx.registry.lookup_full(name) {
             Some(spec) => reply_info(ctx.out, ctx.registry, spec),
-            None => ctx.out.null_array(),
+            None => ctx.out.null(),
         }
     }
 }
@@ -53,38 +53,54 @@ pub(crate) fn command_docs(ctx: &mut Ctx<'_>, args: Args<'_>) {
     }
 }
 
+/// Which commands COMMAND LIST lists.
+enum Filter<'a> {
+    All,
+    Nothing,
+    Category(AclCategories),
+    Pattern(&'a [u8]),
+}
+
+impl<'a> Filter<'a> {
+    fn parse(args: Args<'a>) -> Option<Self> {
+        let (by, value) = match args.len() {
+            2 => return Some(Filter::All),
+            5 if args.at(2).eq_ignore_ascii_case(b"FILTERBY") => (args.at(3), args.at(4)),
+            _ => return None,
+        };
+        match () {
+            // There are no modules, hence no commands of theirs.
+            () if by.eq_ignore_ascii_case(b"MODULE") => Some(Filter::Nothing),
+            () if by.eq_ignore_ascii_case(b"ACLCAT") => {
+                Some(category(value).map_or(Filter::Nothing, Filter::Category))
+            }
+            () if by.eq_ignore_ascii_case(b"PATTERN") => Some(Filter::Pattern(value)),
+            () => None,
+        }
+    }
+
+    fn keeps(&self, spec: &CommandSpec, name: &str) -> bool {
+        match self {
+            Filter::All => true,
+            Filter::Nothing => false,
+            Filter::Category(category) => spec.categories.intersects(*category),
+            Filter::Pattern(pattern) => glob::matches_ignore_case(pattern, name.as_bytes()),
+        }
+    }
+}
+
 /// COMMAND LIST [FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]
 pub(crate) fn list(ctx: &mut Ctx<'_>, args: Args<'_>) {
     let registry = ctx.registry;
-    let keep: Box<dyn Fn(&CommandSpec, &str) -> bool + '_> = match args.len() {
-        2 => Box::new(|_, _| true),
-        5 if args.at(2).eq_ignore_ascii_case(b"FILTERBY") => {
-            let (by, value) = (args.at(3), args.at(4));
-            if by.eq_ignore_ascii_case(b"MODULE") {
-                Box::new(|_, _| false)
-            } else if by.eq_ignore_ascii_case(b"ACLCAT") {
-                let category = category(value).unwrap_or(AclCategories::empty());
-                Box::new(move |spec, _| spec.categories.intersects(category))
-            } else if by.eq_ignore_ascii_case(b"PATTERN") {
-                Box::new(move |_, name| glob::matches_ignore_case(value, name.as_bytes()))
-            } else {
-                return ctx.out.error(SYNTAX);
-            }
-        }
-        _ => return ctx.out.error(SYNTAX),
-    };
+    let Some(filter) = Filter::parse(args) else { return ctx.out.error(SYNTAX) };
     let mark = ctx.out.deferred_len();
     let mut count = 0;
     for spec in registry.iter() {
         for one in std::iter::once(spec).chain(spec.subcommands) {
             let name = shown_name(registry, one);
-            if keep(one, name) {
+            if filter.keeps(one, name) {
                 ctx.out.bulk(name.as_bytes());
                 count += 1;
-            }
-            if args.len() == 2 {
-                // Without a filter only whole commands are listed.
-                break;
             }
         }
     }
@@ -131,7 +147,8 @@ fn request_keys<'a>(ctx: &mut Ctx<'_>, args: Args<'a>) -> Option<(Args<'a>, Vec<
     }
     let mut positions = Vec::new();
     for key in spec.keys {
-        let flags = if key.flags.contains(KeyFlags::VARIABLE_FLAGS) { flags_of_set(request) } else { key.flags };
+        let flags =
+            if key.flags.contains(KeyFlags::VARIABLE_FLAGS) { flags_of_set(request) } else { key.flags };
         positions.extend(key.positions(request).map(|position| (position, flags)));
     }
     if positions.is_empty() {
@@ -217,9 +234,10 @@ fn reply_key_spec(out: &mut ReplyBuf, key: &KeySpec) {
         Find::Range { last, step, limit } => {
             ("range", [("lastkey", last), ("keystep", i32::from(step)), ("limit", i32::from(limit))])
         }
-        Find::KeyNum { count, first, step } => {
-            ("keynum", [("keynumidx", i32::from(count)), ("firstkey", i32::from(first)), ("keystep", i32::from(step))])
-        }
+        Find::KeyNum { count, first, step } => (
+            "keynum",
+            [("keynumidx", i32::from(count)), ("firstkey", i32::from(first)), ("keystep", i32::from(step))],
+        ),
     };
     out.bulk(kind.as_bytes());
     out.bulk(b"spec");
@@ -268,5 +286,8 @@ fn flag_name(flag: Flags) -> Option<&'static str> {
 
 /// The ACL category of this name.
 fn category(name: &[u8]) -> Option<AclCategories> {
-    AclCategories::all().iter_names().find(|(own, _)| own.as_bytes().eq_ignore_ascii_case(name)).map(|(_, one)| one)
+    AclCategories::all()
+        .iter_names()
+        .find(|(own, _)| own.as_bytes().eq_ignore_ascii_case(name))
+        .map(|(_, one)| one)
 }

@@ -45,9 +45,10 @@ impl Kind {
     fn of(name: &str) -> Kind {
         match name {
             "key" | "key1" | "key2" | "newkey" | "source" | "destination" => Kind::Key,
-            "seconds" | "milliseconds" | "start" | "end" | "offset" | "decrement" | "cursor" | "count" | "ttl"
-            | "numkeys" | "frequency" | "db" | "destination-db" | "index1" | "index2" | "min-match-len" | "index"
-            | "numreplicas" | "timeout" | "port" | "client-id" | "protover" | "version" => Kind::Integer,
+            "seconds" | "milliseconds" | "start" | "end" | "offset" | "decrement" | "cursor" | "count"
+            | "ttl" | "numkeys" | "frequency" | "db" | "destination-db" | "index1" | "index2"
+            | "min-match-len" | "index" | "numreplicas" | "timeout" | "port" | "client-id" | "protover"
+            | "version" => Kind::Integer,
             "pattern" => Kind::Pattern,
             name if name.starts_with("unix-time") => Kind::UnixTime,
             _ => Kind::Text,
@@ -63,9 +64,12 @@ pub(super) fn reply(out: &mut ReplyBuf, spec: &'static CommandSpec) {
         + usize::from(!arguments.is_empty())
         + usize::from(spec.is_container());
     out.map(fields);
-    for (name, value) in
-        [("summary", spec.summary), ("since", spec.since), ("group", spec.group), ("complexity", spec.complexity)]
-    {
+    for (name, value) in [
+        ("summary", spec.summary),
+        ("since", spec.since),
+        ("group", spec.group),
+        ("complexity", spec.complexity),
+    ] {
         if !value.is_empty() || name != "complexity" {
             out.bulk(name.as_bytes());
             out.bulk(value.as_bytes());
@@ -85,7 +89,8 @@ pub(super) fn reply(out: &mut ReplyBuf, spec: &'static CommandSpec) {
     }
 }
 
-/// `next_key` is the key specification that the next key argument belongs to; the last one takes all that follow.
+/// `next_key` is the key specification that the next key argument belongs to; the last one takes all that
+/// follow.
 fn reply_arguments(out: &mut ReplyBuf, arguments: &[Argument], next_key: &mut usize, key_specs: usize) {
     out.array(arguments.len());
     for one in arguments {
@@ -186,9 +191,18 @@ fn sequence(words: &mut Words) -> Vec<Argument> {
 
 /// A word in capitals is a token, alone or in front of a value; any other word is a value.
 fn word_argument(word: &'static str, words: &mut Words) -> Argument {
-    let is_token = |word: &str| word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-' || byte.is_ascii_digit());
+    let is_token = |word: &str| {
+        word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-' || byte.is_ascii_digit())
+    };
     let is_value = |word: &&str| !is_token(word) && !"[]<>|...".contains(*word);
-    let one = |name, kind, token| Argument { name, kind, token, optional: false, multiple: false, parts: Vec::new() };
+    let one = |name, kind, token| Argument {
+        name,
+        kind,
+        token,
+        optional: false,
+        multiple: false,
+        parts: Vec::new(),
+    };
     if !is_token(word) {
         return one(word, Kind::of(word), None);
     }

@@ -6,7 +6,9 @@ use crate::Ctx;
 
 /// CLIENT HELP, CONFIG HELP, …
 pub(crate) fn help(ctx: &mut Ctx<'_>, args: Args<'_>) {
-    let Some(container) = ctx.registry.lookup(args.at(0)) else { unreachable!("the request was resolved by this name") };
+    let Some(container) = ctx.registry.lookup(args.at(0)) else {
+        unreachable!("the request was resolved by this name")
+    };
     let name = container.name.to_ascii_uppercase();
     // A headline, then two lines each.
     ctx.out.array(1 + 2 * container.subcommands.len());

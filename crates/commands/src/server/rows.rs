@@ -76,11 +76,13 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         "Saves the dataset and answers when that is done.",
         "O(N), N being the number of keys",
     ),
-    host("shutdown", -1, GROUP, "1.0.0").flags(ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | ALLOW_BUSY).doc(
-        "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
-        "Saves the dataset and ends the server.",
-        "O(N) when it saves, N being the number of keys",
-    ),
+    host("shutdown", -1, GROUP, "1.0.0")
+        .flags(ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | ALLOW_BUSY)
+        .doc(
+            "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
+            "Saves the dataset and ends the server.",
+            "O(N) when it saves, N being the number of keys",
+        ),
     host("slaveof", 3, GROUP, "1.0.0").flags(ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING).doc(
         "<host port | NO ONE>",
         "REPLICAOF under its old name.",
@@ -113,11 +115,19 @@ const fn command() -> CommandSpec {
             .flags(LOADING | STALE)
             .acl(Acl::CONNECTION)
             .tips(ANY_ORDER)
-            .doc("[command-name ...]", "Documents some commands, or all.", "O(N), N being the number of commands"),
+            .doc(
+                "[command-name ...]",
+                "Documents some commands, or all.",
+                "O(N), N being the number of commands",
+            ),
         data("command|getkeys", -3, GROUP, "2.8.13", command::getkeys)
             .flags(LOADING | STALE)
             .acl(Acl::CONNECTION)
-            .doc("command [arg ...]", "Returns the keys of a request.", "O(N), N being the number of arguments"),
+            .doc(
+                "command [arg ...]",
+                "Returns the keys of a request.",
+                "O(N), N being the number of arguments",
+            ),
         data("command|getkeysandflags", -3, GROUP, "7.0.0", command::getkeysandflags)
             .flags(LOADING | STALE)
             .acl(Acl::CONNECTION)
@@ -131,7 +141,11 @@ const fn command() -> CommandSpec {
             .flags(LOADING | STALE)
             .acl(Acl::CONNECTION)
             .tips(ANY_ORDER)
-            .doc("[command-name ...]", "Describes some commands, or all.", "O(N), N being the number of commands"),
+            .doc(
+                "[command-name ...]",
+                "Describes some commands, or all.",
+                "O(N), N being the number of commands",
+            ),
         data("command|list", -2, GROUP, "7.0.0", command::list)
             .flags(LOADING | STALE)
             .acl(Acl::CONNECTION)
@@ -159,7 +173,11 @@ const fn config() -> CommandSpec {
             "O(N), N being the number of settings",
         ),
         help("config|help", GROUP, "5.0.0"),
-        host("config|resetstat", 2, GROUP, "2.0.0").flags(FLAGS).doc("", "Sets statistics back to zero.", "O(1)"),
+        host("config|resetstat", 2, GROUP, "2.0.0").flags(FLAGS).doc(
+            "",
+            "Sets statistics back to zero.",
+            "O(1)",
+        ),
         host("config|rewrite", 2, GROUP, "2.8.0").flags(FLAGS).doc(
             "",
             "Writes the settings in force to the configuration file.",
@@ -174,7 +192,11 @@ const fn config() -> CommandSpec {
                 "O(N), N being the number of settings",
             ),
     ];
-    host("config", -2, GROUP, "2.0.0").flags(0).subs(SUBS).doc("", "The settings.", "Depends on the subcommand.")
+    host("config", -2, GROUP, "2.0.0").flags(0).subs(SUBS).doc(
+        "",
+        "The settings.",
+        "Depends on the subcommand.",
+    )
 }
 
 const fn memory() -> CommandSpec {
@@ -203,7 +225,11 @@ const fn memory() -> CommandSpec {
         data("memory|usage", -3, GROUP, "4.0.0", info::memory_usage)
             .flags(READONLY)
             .keys(&[KeySpec::one(2, RO)])
-            .doc("key [SAMPLES count]", "Returns how many bytes a key with its value takes.", "O(1) for strings"),
+            .doc(
+                "key [SAMPLES count]",
+                "Returns how many bytes a key with its value takes.",
+                "O(1) for strings",
+            ),
     ];
     host("memory", -2, GROUP, "4.0.0").flags(0).subs(SUBS).doc(
         "",
@@ -218,7 +244,11 @@ const fn slowlog() -> CommandSpec {
         host("slowlog|get", -2, GROUP, "2.2.12")
             .flags(FLAGS)
             .tips(&["request_policy:all_nodes", "nondeterministic_output"])
-            .doc("[count]", "Returns the latest entries, 10 unless told otherwise.", "O(N), N being the number of entries"),
+            .doc(
+                "[count]",
+                "Returns the latest entries, 10 unless told otherwise.",
+                "O(N), N being the number of entries",
+            ),
         help("slowlog|help", GROUP, "6.2.0"),
         host("slowlog|len", 2, GROUP, "2.2.12")
             .flags(FLAGS)

@@ -55,7 +55,9 @@ pub(crate) fn setrange(ctx: &mut Ctx<'_>, args: Args<'_>) {
         None => {
             ctx.db_mut().insert(key, Value::Str(Vec::new()), None);
             let env = ctx.env;
-            let Some(mut entry) = ctx.db_mut().get_mut(key) else { unreachable!("the key was inserted just now") };
+            let Some(mut entry) = ctx.db_mut().get_mut(key) else {
+                unreachable!("the key was inserted just now")
+            };
             entry.as_entry().set_access(access::fresh(env));
             entry.set_range(offset, value)
         }

@@ -1,8 +1,9 @@
 //! Floating-point numbers as INCRBYFLOAT has them: the x87 extended format.
 //!
-//! Redis adds `long double`s, which on x86 have 64 bits of precision, and prints them with 17 decimals. An `f64` has 53 bits, and so
-//! shows 0.30000000000000004 where users know 0.3, and where they know 1000.19999999999999996 it shows something else again. This is the
-//! little of that format that is needed: reading, adding, printing.
+//! Redis adds `long double`s, which on x86 have 64 bits of precision, and prints them with 17 decimals. An
+//! `f64` has 53 bits, and so shows 0.30000000000000004 where users know 0.3, and where they know
+//! 1000.19999999999999996 it shows something else again. This is the little of that format that is needed:
+//! reading, adding, printing.
 
 use num_bigint::BigUint;
 
@@ -31,8 +32,8 @@ const MAX_TEXT: usize = 5 * 1024;
 impl Float {
     pub const ZERO: Float = Float::Finite { negative: false, mantissa: 0, exponent: 0 };
 
-    /// Reads decimal notation, with or without an exponent, and the names of infinity. `None` for anything else, NaN and numbers too
-    /// small or too large for the format included.
+    /// Reads decimal notation, with or without an exponent, and the names of infinity. `None` for anything
+    /// else, NaN and numbers too small or too large for the format included.
     pub fn parse(text: &[u8]) -> Option<Float> {
         if text.len() >= MAX_TEXT {
             return None;
@@ -75,7 +76,8 @@ impl Float {
         let value = if exponent >= 0 {
             rounded(negative, &(digits * ten_to(exponent)), 0, false)
         } else {
-            // Scaled up until the quotient has the bits that rounding looks at; the remainder only says "and a little more".
+            // Scaled up until the quotient has the bits that rounding looks at; the remainder only says "and
+            // a little more".
             let divisor = ten_to(exponent);
             let scale = (divisor.bits() + 66).saturating_sub(digits.bits());
             let scaled = digits << scale;
@@ -94,8 +96,12 @@ impl Float {
     pub fn plus(self, other: Float) -> Float {
         let (a, b) = match (self, other) {
             (Float::NotANumber, _) | (_, Float::NotANumber) => return Float::NotANumber,
-            (Float::Infinite { negative: a }, Float::Infinite { negative: b }) if a != b => return Float::NotANumber,
-            (Float::Infinite { negative }, _) | (_, Float::Infinite { negative }) => return Float::Infinite { negative },
+            (Float::Infinite { negative: a }, Float::Infinite { negative: b }) if a != b => {
+                return Float::NotANumber;
+            }
+            (Float::Infinite { negative }, _) | (_, Float::Infinite { negative }) => {
+                return Float::Infinite { negative };
+            }
             (Float::Finite { mantissa: 0, .. }, _) => return other,
             (_, Float::Finite { mantissa: 0, .. }) => return self,
             (
@@ -114,11 +120,7 @@ impl Float {
         } else {
             (shifted >> distance, (shifted >> distance) << distance != shifted)
         };
-        let sum = if large.0 == small.0 {
-            wide + aligned
-        } else {
-            wide - aligned - u128::from(lost)
-        };
+        let sum = if large.0 == small.0 { wide + aligned } else { wide - aligned - u128::from(lost) };
         if sum == 0 {
             return Float::ZERO;
         }
@@ -135,7 +137,11 @@ impl Float {
         } else {
             // 64 + 57 bits: fits.
             let scaled = u128::from(mantissa) * 10u128.pow(DECIMALS as u32);
-            let digits = format!("{:0>width$}", divided_by_power(scaled, exponent.unsigned_abs()), width = DECIMALS + 1);
+            let digits = format!(
+                "{:0>width$}",
+                divided_by_power(scaled, exponent.unsigned_abs()),
+                width = DECIMALS + 1
+            );
             let (whole, fraction) = digits.split_at(digits.len() - DECIMALS);
             format!("{whole}.{}", fraction.trim_end_matches('0'))
         };
@@ -159,7 +165,8 @@ fn parse_exponent(text: &[u8]) -> Option<i64> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let value = digits.iter().fold(0i64, |value, digit| (value * 10 + i64::from(digit - b'0')).min(1_000_000));
+    let value =
+        digits.iter().fold(0i64, |value, digit| (value * 10 + i64::from(digit - b'0')).min(1_000_000));
     Some(if negative { -value } else { value })
 }
 
@@ -183,7 +190,8 @@ fn rounded(negative: bool, value: &BigUint, exponent: i32, inexact: bool) -> Flo
     rounded_wide(negative, top, exponent + excess as i32, inexact || lost)
 }
 
-/// The same for a value of 128 bits. If `inexact`, the value must have more than 65 bits, so that the inexactness lies below what decides.
+/// The same for a value of 128 bits. If `inexact`, the value must have more than 65 bits, so that the
+/// inexactness lies below what decides.
 fn rounded_wide(negative: bool, value: u128, exponent: i32, inexact: bool) -> Float {
     let lead = value.leading_zeros();
     let (value, exponent) = (value << lead, exponent - lead as i32);
@@ -248,7 +256,10 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_number() {
-        for text in ["", " 1", "1 ", "nan", "-", ".", "e5", "1e", "1e+", "1.2.3", "0x10", "1_0", "1e5000", "1e-5000", "--1"] {
+        for text in [
+            "", " 1", "1 ", "nan", "-", ".", "e5", "1e", "1e+", "1.2.3", "0x10", "1_0", "1e5000", "1e-5000",
+            "--1",
+        ] {
             assert_eq!(Float::parse(text.as_bytes()), None, "{text:?}");
         }
         assert_eq!(Float::parse("9".repeat(MAX_TEXT).as_bytes()), None);

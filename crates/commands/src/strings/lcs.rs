@@ -113,7 +113,8 @@ impl<'a> Table<'a> {
         self.at(self.a.len(), self.b.len()) as usize
     }
 
-    /// The stretches that make up the subsequence, from the end of the strings to their beginning: the order in which they are found.
+    /// The stretches that make up the subsequence, from the end of the strings to their beginning: the order
+    /// in which they are found.
     fn matches(&self) -> Vec<Match> {
         let mut matches: Vec<Match> = Vec::new();
         let (mut i, mut j) = (self.a.len(), self.b.len());
@@ -121,7 +122,9 @@ impl<'a> Table<'a> {
             if self.a[i - 1] == self.b[j - 1] {
                 (i, j) = (i - 1, j - 1);
                 match matches.last_mut() {
-                    Some(last) if last.a == i + 1 && last.b == j + 1 => *last = Match { a: i, b: j, len: last.len + 1 },
+                    Some(last) if last.a == i + 1 && last.b == j + 1 => {
+                        *last = Match { a: i, b: j, len: last.len + 1 }
+                    }
                     _ => matches.push(Match { a: i, b: j, len: 1 }),
                 }
             } else if self.at(i - 1, j) > self.at(i, j - 1) {

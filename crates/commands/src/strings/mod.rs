@@ -48,7 +48,8 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .acl(Acl::STRING)
         .keys(&[KeySpec::one(1, RW | ACCESS | UPDATE).notes("RW and UPDATE because it changes the TTL")])
         .doc(
-            "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]",
+            "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | \
+             PERSIST]",
             "Returns a string and sets or removes its expiry.",
             "O(1)",
         ),
@@ -97,14 +98,20 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .acl(Acl::STRING)
         .keys(&[KeySpec::range(1, -1, 2, OW | UPDATE)])
         .tips(&["request_policy:multi_shard", "response_policy:all_succeeded"])
-        .doc("<key value> [key value ...]", "Stores several strings at once.", "O(N), N being the number of keys"),
+        .doc(
+            "<key value> [key value ...]",
+            "Stores several strings at once.",
+            "O(N), N being the number of keys",
+        ),
     data("msetex", -4, GROUP, "9.1.0", set::msetex)
         .flags(WRITE | DENYOOM)
         .acl(Acl::STRING)
         .keys(&[KeySpec::counted(1, 0, 1, 2, OW | UPDATE)])
         .tips(&["request_policy:multi_shard", "response_policy:all_succeeded"])
         .doc(
-            "numkeys <key value> [key value ...] [NX | XX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
+            "numkeys <key value> [key value ...] [NX | XX] \
+             [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | \
+             KEEPTTL]",
             "Stores several strings at once with one expiry, on a condition if wanted.",
             "O(N), N being the number of keys",
         ),
@@ -113,7 +120,11 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .acl(Acl::STRING)
         .keys(&[KeySpec::range(1, -1, 2, OW | INSERT)])
         .tips(&["request_policy:multi_shard", "response_policy:agg_min"])
-        .doc("<key value> [key value ...]", "Stores several strings if none of the keys exists.", "O(N), N being the number of keys"),
+        .doc(
+            "<key value> [key value ...]",
+            "Stores several strings if none of the keys exists.",
+            "O(N), N being the number of keys",
+        ),
     data("psetex", 4, GROUP, "2.6.0", set::psetex)
         .flags(WRITE | DENYOOM)
         .acl(Acl::STRING)
@@ -125,7 +136,9 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .keys(&[KeySpec::one(1, RW | ACCESS | UPDATE | VARIABLE)
             .notes("RW and ACCESS due to the optional `GET` argument")])
         .doc(
-            "key value [NX | XX | IFEQ comparison-value] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
+            "key value [NX | XX | IFEQ comparison-value] [GET] \
+             [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | \
+             KEEPTTL]",
             "Stores a string, whatever the key held before.",
             "O(1)",
         ),
@@ -143,7 +156,11 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .flags(WRITE | DENYOOM)
         .acl(Acl::STRING)
         .keys(&[KeySpec::one(1, RW | UPDATE)])
-        .doc("key offset value", "Overwrites a part of a string, which grows if need be.", "O(M), M being the length of the value"),
+        .doc(
+            "key offset value",
+            "Overwrites a part of a string, which grows if need be.",
+            "O(M), M being the length of the value",
+        ),
     data("strlen", 2, GROUP, "2.2.0", get::strlen)
         .flags(READONLY | FAST)
         .acl(Acl::STRING)
@@ -153,5 +170,9 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .flags(READONLY)
         .acl(Acl::STRING)
         .keys(&[KeySpec::one(1, RO | ACCESS)])
-        .doc("key start end", "Returns a part of a string: GETRANGE under its old name.", "O(N), N being the length of the part"),
+        .doc(
+            "key start end",
+            "Returns a part of a string: GETRANGE under its old name.",
+            "O(N), N being the length of the part",
+        ),
 ];

@@ -12,7 +12,8 @@ use crate::errors::{self, SYNTAX, WRONG_TYPE};
 pub(crate) fn set(ctx: &mut Ctx<'_>, args: Args<'_>) {
     let (key, value) = (args.at(1), args.at(2));
     if args.len() == 3 {
-        // The old value does not matter, not even whether its time is over: no lookup but the one that stores.
+        // The old value does not matter, not even whether its time is over: no lookup but the one that
+        // stores.
         ctx.store(key, value, SetExpiry::Clear);
         ctx.modified(EventClass::STRING, "set", key);
         ctx.out.ok();
@@ -37,12 +38,14 @@ fn set_with_options(ctx: &mut Ctx<'_>, args: Args<'_>) {
         Condition::None => true,
         Condition::NotExists => ctx.lookup_write(key).is_none(),
         Condition::Exists => ctx.lookup_write(key).is_some(),
-        Condition::Equals(expected) => match ctx.lookup_write(key).map(|entry| entry.str().map(|old| old == expected)) {
-            None => false,
-            Some(Some(equal)) => equal,
-            // With GET the reply is out already, and it was an error.
-            Some(None) => return ctx.out.error(WRONG_TYPE),
-        },
+        Condition::Equals(expected) => {
+            match ctx.lookup_write(key).map(|entry| entry.str().map(|old| old == expected)) {
+                None => false,
+                Some(Some(equal)) => equal,
+                // With GET the reply is out already, and it was an error.
+                Some(None) => return ctx.out.error(WRONG_TYPE),
+            }
+        }
     };
     if !allowed {
         if !options.get {
@@ -64,7 +67,8 @@ fn set_with_options(ctx: &mut Ctx<'_>, args: Args<'_>) {
         let mut digits = itoa::Buffer::new();
         ctx.fx.rewrite(&[b"SET", key, value, b"PXAT", digits.format(at).as_bytes()]);
     } else if options.get || matches!(options.condition, Condition::Equals(_)) {
-        // GET would only make the replica reply; IFEQ is not known to all of them, and its outcome is known here.
+        // GET would only make the replica reply; IFEQ is not known to all of them, and its outcome is known
+        // here.
         let words: [&[u8]; 4] = [b"SET", key, value, b"KEEPTTL"];
         ctx.fx.rewrite(if options.keep_ttl { &words } else { &words[..3] });
     }
@@ -167,14 +171,15 @@ fn store_pairs(ctx: &mut Ctx<'_>, pairs: Args<'_>, expiry: SetExpiry) {
 
 /// MSETEX numkeys key value [key value ...] [NX | XX] [EX s | PX ms | EXAT s | PXAT ms | KEEPTTL]
 pub(crate) fn msetex(ctx: &mut Ctx<'_>, args: Args<'_>) {
-    let count = crate::number::parse_i64(args.at(1)).unwrap_or(0);
-    let Ok(count @ 1..) = usize::try_from(count) else {
-        return ctx.out.error("ERR invalid numkeys value");
+    let count = crate::number::parse_i32(args.at(1)).ok().and_then(|count| usize::try_from(count).ok());
+    let Some(count @ 1..) = count else {
+        return ctx.out.error("ERR invalid numkeys value or out of range");
     };
-    // The count is the client's word; it must not overflow before it is compared.
-    let Some(end) = count.checked_mul(2).map(|len| len.saturating_add(2)).filter(|end| *end <= args.len()) else {
-        return errors::wrong_arity(ctx.out, "msetex");
-    };
+    // The count is the client's word; 31 bits can't overflow here.
+    let end = 2 + 2 * count;
+    if end > args.len() {
+        return ctx.out.error(SYNTAX);
+    }
     let pairs = || (2..end).step_by(2).map(|at| (args.at(at), args.at(at + 1)));
     let Some(options) = Options::parse(args, end, Allowed::MSetEx) else { return ctx.out.error(SYNTAX) };
     let expiry = match options.expiry(ctx.env.now_ms) {

@@ -24,7 +24,17 @@ impl RealServer {
         std::fs::create_dir_all(&dir).expect("a directory for the socket");
         let socket = dir.join("redis.sock");
         let child = Command::new("redis-server")
-            .args(["--port", "0", "--save", "", "--appendonly", "no", "--enable-debug-command", "local", "--dir"])
+            .args([
+                "--port",
+                "0",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+                "--enable-debug-command",
+                "local",
+                "--dir",
+            ])
             .arg(&dir)
             .arg("--unixsocket")
             .arg(&socket)
@@ -36,7 +46,10 @@ impl RealServer {
             return None;
         };
         let stdout = child.stdout.take().expect("piped");
-        let ready = BufReader::new(stdout).lines().map_while(Result::ok).any(|line| line.contains("accept connections"));
+        let ready = BufReader::new(stdout)
+            .lines()
+            .map_while(Result::ok)
+            .any(|line| line.contains("accept connections"));
         assert!(ready, "redis-server did not start");
         let stream = UnixStream::connect(&socket).expect("redis-server listens");
         stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
@@ -117,7 +130,14 @@ impl Generator {
     /// Seconds or milliseconds from now on.
     fn span(&mut self, unit_ms: u64) -> Vec<u8> {
         let ms = match self.rng.u8(0..10) {
-            0 => return self.integer().into_iter().filter(|byte| self.short_expiries || *byte == b'x').chain(*b"-1").collect(),
+            0 => {
+                return self
+                    .integer()
+                    .into_iter()
+                    .filter(|byte| self.short_expiries || *byte == b'x')
+                    .chain(*b"-1")
+                    .collect();
+            }
             1 => 0,
             2..5 if self.short_expiries => self.rng.u64(1..500),
             _ => self.rng.u64(200_000..10_000_000),
@@ -246,10 +266,14 @@ impl Generator {
             41 => words!(["TTL", "PTTL", "EXPIRETIME", "PEXPIRETIME"][self.rng.usize(0..4)], self.key()),
             42 => words!("PERSIST", self.key()),
             43 => words!("SELECT", self.rng.u8(0..3).to_string()),
-            44 if self.chance(3) => words!("SWAPDB", self.rng.u8(0..3).to_string(), self.rng.u8(0..3).to_string()),
+            44 if self.chance(3) => {
+                words!("SWAPDB", self.rng.u8(0..3).to_string(), self.rng.u8(0..3).to_string())
+            }
             44 if self.chance(2) => words!(["FLUSHDB", "FLUSHALL"][self.rng.usize(0..2)]),
             45 => words!("SCAN", "0", "COUNT", "1000", "MATCH", "*"),
-            46 if self.chance(2) => words!(["GET", "SET", "EXPIRE", "OBJECT", "NOSUCH", "DEL"][self.rng.usize(0..6)], self.key()),
+            46 if self.chance(2) => {
+                words!(["GET", "SET", "EXPIRE", "OBJECT", "NOSUCH", "DEL"][self.rng.usize(0..6)], self.key())
+            }
             _ => words!("DBSIZE"),
         }
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
@@ -262,7 +286,8 @@ fn alike(command: &str, ours: &[u8], theirs: &[u8]) -> bool {
     if ours == theirs {
         return true;
     }
-    let parse = |bytes| resp::parse_reply(bytes, &ReplyLimits::default()).expect("a reply").expect("a whole one").0;
+    let parse =
+        |bytes| resp::parse_reply(bytes, &ReplyLimits::default()).expect("a reply").expect("a whole one").0;
     let (ours, theirs) = (parse(ours), parse(theirs));
     match command {
         // The clocks are read at two moments.
@@ -277,7 +302,8 @@ fn alike(command: &str, ours: &[u8], theirs: &[u8]) -> bool {
 
 fn sorted(reply: Reply<'_>) -> Vec<Vec<u8>> {
     let items: Vec<Reply<'_>> = match reply {
-        Value::Array(mut items) if items.len() == 2 && items[1].as_slice().is_some() => match items.remove(1) {
+        Value::Array(mut items) if items.len() == 2 && items[1].as_slice().is_some() => match items.remove(1)
+        {
             Value::Array(keys) => keys,
             other => vec![other],
         },
@@ -326,7 +352,9 @@ fn rare_requests_get_the_replies_of_redis() {
     let Some(mut real) = RealServer::start("rare") else { return };
     let mut tester = Tester::new();
     tester.env.set_now_us(now_us());
-    for line in include_str!("rare_requests.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+    for line in
+        include_str!("rare_requests.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#'))
+    {
         let words = resp::split_inline(line.as_bytes()).expect("balanced quotes");
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
         let request = OwnedArgs::from_slices(&words);
@@ -371,13 +399,43 @@ fn a_real_server_applies_our_effects() {
     assert_eq!(keys, theirs);
 }
 
+/// KEYS with random patterns over the bytes that mean something in them.
+#[test]
+fn patterns_match_as_in_redis() {
+    let Some(mut real) = RealServer::start("patterns") else { return };
+    let mut tester = Tester::new();
+    let mut rng = fastrand::Rng::with_seed(5);
+    let mut text = |max: usize| -> Vec<u8> {
+        (0..rng.usize(0..=max)).map(|_| b"abc[]^-\\*?"[rng.usize(0..10)]).collect()
+    };
+    for _ in 0..200 {
+        // An empty key is matched here by every pattern of stars, there by a single star alone.
+        let key = [text(2), b"a".to_vec(), text(1)].concat();
+        let request = OwnedArgs::from_slices(&[b"SET", &key, b"v"]);
+        real.execute(&request);
+        tester.execute(&request);
+    }
+    for _ in 0..3000 {
+        let request = OwnedArgs::from_slices(&[b"KEYS", &text(8)]);
+        let (ours, theirs) = (tester.execute(&request).0, real.execute(&request));
+        assert!(
+            alike("KEYS", &ours, &theirs),
+            "{request:?}\n  ours: {}\ntheirs: {}",
+            ours.escape_ascii(),
+            theirs.escape_ascii()
+        );
+    }
+}
+
 /// DUMP on one side, RESTORE on the other.
 #[test]
 fn dumps_are_understood_by_both() {
     let Some(mut real) = RealServer::start("dumps") else { return };
     let mut tester = Tester::new();
-    let mut values: Vec<Vec<u8>> =
-        ["", "hello", "0", "-128", "32767", "2147483648", "007"].iter().map(|text| Vec::from(*text)).collect();
+    let mut values: Vec<Vec<u8>> = ["", "hello", "0", "-128", "32767", "2147483648", "007"]
+        .iter()
+        .map(|text| Vec::from(*text))
+        .collect();
     values.extend([vec![b'x'; 1000], b"abcabcabcabc".repeat(5000), (0..=255).collect()]);
     for value in values {
         let bulk = |reply: &[u8]| match resp::parse_reply(reply, &ReplyLimits::default()) {

@@ -142,8 +142,12 @@ fn what_happens_to_keys_is_reported() {
             .iter()
             .map(|event| format!("{}:{}:{}", event.db, event.name, String::from_utf8_lossy(&event.key)))
             .collect();
-        let touched: Vec<String> =
-            tester.fx.touched.iter().map(|(db, key)| format!("{db}:{}", String::from_utf8_lossy(key))).collect();
+        let touched: Vec<String> = tester
+            .fx
+            .touched
+            .iter()
+            .map(|(db, key)| format!("{db}:{}", String::from_utf8_lossy(key)))
+            .collect();
         let counts = (tester.fx.keyspace_hits, tester.fx.keyspace_misses, tester.fx.expired);
         (events.join(" "), touched.join(" "), counts)
     };

@@ -48,7 +48,8 @@ fn a_scan_meets_every_key() {
     let (mut cursor, mut seen) = ("0".to_owned(), std::collections::HashSet::new());
     for call in 0.. {
         assert!(call < 1000, "the scan does not end");
-        let (reply, _) = tester.execute(&OwnedArgs::from_slices(&[b"SCAN", cursor.as_bytes(), b"COUNT", b"10"]));
+        let (reply, _) =
+            tester.execute(&OwnedArgs::from_slices(&[b"SCAN", cursor.as_bytes(), b"COUNT", b"10"]));
         let reply = String::from_utf8(reply).expect("text");
         let mut lines = reply.split("\r\n");
         cursor = lines.nth(2).expect("a cursor").to_owned();
@@ -159,8 +160,8 @@ fn how_values_are_kept() {
         ("@lfu", ""),
         (
             "OBJECT IDLETIME a",
-            "-ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between \
-             policies at runtime LRU and LFU data will take some time to adjust.\r\n",
+            "-ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when \
+             switching between policies at runtime LRU and LFU data will take some time to adjust.\r\n",
         ),
         ("SET b 1", "+OK\r\n> SET b 1"),
         ("OBJECT FREQ b", ":5\r\n"),
@@ -206,7 +207,10 @@ fn restoring() {
             &format!("+OK\r\n> RESTORE a 1000005000 {effect} replace ABSTTL"),
         ),
         ("PTTL a", ":5000\r\n"),
-        (&line("RESTORE b 1000005000 HELLO ABSTTL"), &format!("+OK\r\n> RESTORE b 1000005000 {effect} ABSTTL")),
+        (
+            &line("RESTORE b 1000005000 HELLO ABSTTL"),
+            &format!("+OK\r\n> RESTORE b 1000005000 {effect} ABSTTL"),
+        ),
         (&line("RESTORE a 1 HELLO REPLACE ABSTTL"), "+OK\r\n> DEL a"),
         (&line("RESTORE a 1 HELLO ABSTTL"), "+OK\r\n"),
         (&line("RESTORE c 0 HELLO IDLETIME 100"), &format!("+OK\r\n> RESTORE c 0 {effect} IDLETIME 100")),

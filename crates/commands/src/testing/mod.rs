@@ -16,6 +16,9 @@ use crate::{Ctx, Effects, Env, ExpiryMode, Handler, Registry};
 /// The tests' clock begins here: a round number, so that times in expectations are easy to read.
 pub(crate) const START_MS: u64 = 1_000_000_000;
 
+/// Database, key, value, expiry.
+pub(crate) type Content = (usize, Vec<u8>, Vec<u8>, Option<u64>);
+
 /// A dataset, and everything around it that a command needs.
 pub(crate) struct Tester {
     pub ks: Keyspace,
@@ -54,7 +57,8 @@ impl Tester {
         tester
     }
 
-    /// Executes one request and returns the encoded reply. Its effects are in `log` afterwards, from the returned position on.
+    /// Executes one request and returns the encoded reply. Its effects are in `log` afterwards, from the
+    /// returned position on.
     pub fn execute(&mut self, request: &OwnedArgs) -> (Vec<u8>, usize) {
         let args = request.as_args();
         let before = self.log.len();
@@ -105,11 +109,13 @@ impl Tester {
         }
     }
 
-    /// Everything in all databases, expired or not: database, key, value, expiry.
-    pub fn contents(&self) -> Vec<(usize, Vec<u8>, Vec<u8>, Option<u64>)> {
+    /// Everything in all databases, expired or not.
+    pub fn contents(&self) -> Vec<Content> {
         let mut contents: Vec<_> = (0..self.ks.databases())
             .flat_map(|db| self.ks.db(db).iter().map(move |entry| (db, entry)))
-            .map(|(db, entry)| (db, entry.key().to_vec(), entry.str().unwrap_or_default().to_vec(), entry.expiry()))
+            .map(|(db, entry)| {
+                (db, entry.key().to_vec(), entry.str().unwrap_or_default().to_vec(), entry.expiry())
+            })
             .collect();
         contents.sort();
         contents
@@ -117,7 +123,9 @@ impl Tester {
 
     fn directive(&mut self, words: &[&str]) {
         match *words {
-            ["advance", ms] => self.env.set_now_ms(self.env.now_ms + ms.parse::<u64>().expect("milliseconds")),
+            ["advance", ms] => {
+                self.env.set_now_ms(self.env.now_ms + ms.parse::<u64>().expect("milliseconds"))
+            }
             ["expiry", "delete"] => self.env.expiry = ExpiryMode::Delete,
             ["expiry", "hide"] => self.env.expiry = ExpiryMode::Hide,
             ["expiry", "ignore"] => self.env.expiry = ExpiryMode::Ignore,
@@ -133,8 +141,9 @@ impl Tester {
     }
 }
 
-/// Executes requests on a new dataset and compares each reply, with its effects behind it: `":1\r\n> DEL a; SET b 1"`. A line
-/// beginning with `@` changes the circumstances: `@advance 1000` (milliseconds), `@expiry hide`, `@resp 3` …
+/// Executes requests on a new dataset and compares each reply, with its effects behind it: `":1\r\n> DEL a;
+/// SET b 1"`. A line beginning with `@` changes the circumstances: `@advance 1000` (milliseconds), `@expiry
+/// hide`, `@resp 3` …
 #[track_caller]
 pub(crate) fn check(script: &[(&str, &str)]) {
     let mut tester = Tester::new();

@@ -6,7 +6,8 @@ use resp::OwnedArgs;
 use super::differential::Generator;
 use super::{START_MS, Tester};
 
-/// Runs random requests with a moving clock on a master, replays its log on a replica whose clock differs, and compares them.
+/// Runs random requests with a moving clock on a master, replays its log on a replica whose clock differs,
+/// and compares them.
 fn replicate(seed: u64, requests: usize) {
     let mut generator =
         Generator { rng: fastrand::Rng::with_seed(seed), short_expiries: true, now_ms: START_MS };
@@ -53,9 +54,15 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let key = 0u8..4;
-    let value = || prop_oneof![proptest::collection::vec(any::<u8>(), 0..60), any::<i32>().prop_map(|n| n.to_string().into_bytes())];
+    let value = || {
+        prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..60),
+            any::<i32>().prop_map(|n| n.to_string().into_bytes())
+        ]
+    };
     prop_oneof![
-        (key.clone(), value(), proptest::option::of(1u64..300)).prop_map(|(key, value, ttl)| Step::Set(key, value, ttl)),
+        (key.clone(), value(), proptest::option::of(1u64..300))
+            .prop_map(|(key, value, ttl)| Step::Set(key, value, ttl)),
         key.clone().prop_map(Step::Get),
         (key.clone(), value()).prop_map(|(key, value)| Step::Append(key, value)),
         (key.clone(), 0usize..80, value()).prop_map(|(key, at, value)| Step::SetRange(key, at, value)),
@@ -147,7 +154,9 @@ fn request(step: &Step) -> Option<OwnedArgs> {
     let number = |value: &dyn ToString| value.to_string().into_bytes();
     let words: Vec<Vec<u8>> = match step {
         Step::Set(k, value, None) => vec![b"SET".into(), key(k), value.clone()],
-        Step::Set(k, value, Some(ttl)) => vec![b"SET".into(), key(k), value.clone(), b"PX".into(), number(ttl)],
+        Step::Set(k, value, Some(ttl)) => {
+            vec![b"SET".into(), key(k), value.clone(), b"PX".into(), number(ttl)]
+        }
         Step::Get(k) => vec![b"GET".into(), key(k)],
         Step::Append(k, value) => vec![b"APPEND".into(), key(k), value.clone()],
         Step::SetRange(k, at, value) => vec![b"SETRANGE".into(), key(k), number(at), value.clone()],

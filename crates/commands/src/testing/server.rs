@@ -53,12 +53,14 @@ fn the_table_as_commands_show_it() {
              $5\r\nindex\r\n:1\r\n$9\r\nfind_keys\r\n*4\r\n$4\r\ntype\r\n$5\r\nrange\r\n$4\r\nspec\r\n*6\r\n$7\r\nlastkey\r\n:0\r\n\
              $7\r\nkeystep\r\n:1\r\n$5\r\nlimit\r\n:0\r\n*0\r\n",
         ),
-        ("COMMAND INFO nosuch", "*1\r\n*-1\r\n"),
+        ("COMMAND INFO nosuch", "*1\r\n$-1\r\n"),
         ("COMMAND DOCS nosuch", "*0\r\n"),
         (
             "COMMAND DOCS mget",
             "*2\r\n$4\r\nmget\r\n*10\r\n$7\r\nsummary\r\n$24\r\nReturns several strings.\r\n$5\r\nsince\r\n$5\r\n1.0.0\r\n$5\r\ngroup\r\n\
-             $6\r\nstring\r\n$10\r\ncomplexity\r\n$34\r\nO(N), N being the number of keys\r\n",
+             $6\r\nstring\r\n$10\r\ncomplexity\r\n$32\r\nO(N), N being the number of keys\r\n$9\r\narguments\r\n\
+             *1\r\n*8\r\n$4\r\nname\r\n$3\r\nkey\r\n$4\r\ntype\r\n$3\r\nkey\r\n$14\r\nkey_spec_index\r\n:0\r\n\
+             $5\r\nflags\r\n*1\r\n+multiple\r\n",
         ),
         ("COMMAND GETKEYS MSET a 1 b 2", "*2\r\n$1\r\na\r\n$1\r\nb\r\n"),
         ("COMMAND GETKEYS OBJECT ENCODING a", "*1\r\n$1\r\na\r\n"),
@@ -66,14 +68,8 @@ fn the_table_as_commands_show_it() {
         ("COMMAND GETKEYS GET", "-ERR Invalid number of arguments specified for command\r\n"),
         ("COMMAND GETKEYS PING", "-ERR The command has no key arguments\r\n"),
         ("COMMAND GETKEYS nosuch", "-ERR Invalid command specified\r\n"),
-        (
-            "COMMAND GETKEYSANDFLAGS SET a 1",
-            "*1\r\n*2\r\n$1\r\na\r\n*2\r\n+OW\r\n+update\r\n",
-        ),
-        (
-            "COMMAND GETKEYSANDFLAGS SET a 1 GET",
-            "*1\r\n*2\r\n$1\r\na\r\n*3\r\n+RW\r\n+access\r\n+update\r\n",
-        ),
+        ("COMMAND GETKEYSANDFLAGS SET a 1", "*1\r\n*2\r\n$1\r\na\r\n*2\r\n+OW\r\n+update\r\n"),
+        ("COMMAND GETKEYSANDFLAGS SET a 1 GET", "*1\r\n*2\r\n$1\r\na\r\n*3\r\n+RW\r\n+access\r\n+update\r\n"),
         ("COMMAND LIST FILTERBY PATTERN msete*", "*1\r\n$6\r\nmsetex\r\n"),
         ("COMMAND LIST FILTERBY MODULE x", "*0\r\n"),
         ("COMMAND LIST FILTERBY ACLCAT nosuch", "*0\r\n"),
@@ -95,7 +91,8 @@ fn renamed_commands() {
     tester.registry.rename(b"config", b"a-name-longer-than-two-words").expect("config is there");
     assert_eq!(tester.registry.rename(b"get", b"x"), Err(RenameError::NoSuchCommand));
     assert_eq!(tester.registry.rename(b"incr", b"DECR"), Err(RenameError::NameTaken));
-    let mut run = |words: &[&[u8]]| String::from_utf8(tester.execute(&OwnedArgs::from_slices(words)).0).expect("text");
+    let mut run =
+        |words: &[&[u8]]| String::from_utf8(tester.execute(&OwnedArgs::from_slices(words)).0).expect("text");
     assert_eq!(run(&[b"Fetch", b"a"]), "$-1\r\n");
     assert!(run(&[b"get", b"a"]).starts_with("-ERR unknown command 'get'"));
     assert!(run(&[b"keys", b"*"]).starts_with("-ERR unknown command 'keys'"));
@@ -115,7 +112,11 @@ fn every_command_is_found_under_its_name_in_any_case() {
         }
         assert!(std::ptr::eq(registry.lookup(&mixed).expect(spec.name), spec));
         for spec in std::iter::once(spec).chain(spec.subcommands) {
-            assert!(!std::mem::replace(&mut seen[registry.index(spec)], true), "{} shares its number", spec.full_name);
+            assert!(
+                !std::mem::replace(&mut seen[registry.index(spec)], true),
+                "{} shares its number",
+                spec.full_name
+            );
         }
         // One bit off, a byte more, a byte less: another name.
         for at in 0..mixed.len() {
@@ -141,9 +142,15 @@ fn every_row_is_complete() {
     for spec in Registry::new().iter() {
         for spec in std::iter::once(spec).chain(spec.subcommands) {
             let name = spec.full_name;
-            assert!(!spec.summary.is_empty() && !spec.complexity.is_empty() && !spec.since.is_empty(), "{name}");
+            assert!(
+                !spec.summary.is_empty() && !spec.complexity.is_empty() && !spec.since.is_empty(),
+                "{name}"
+            );
             assert!(spec.arity != 0 && spec.name == spec.name.to_lowercase(), "{name}");
-            assert!(spec.is_write() || !spec.keys.iter().any(|key| key.flags.intersects(crate::KeyFlags::UPDATE)), "{name}");
+            assert!(
+                spec.is_write() || !spec.keys.iter().any(|key| key.flags.intersects(crate::KeyFlags::UPDATE)),
+                "{name}"
+            );
             let tokens = spec.syntax.matches(['[', '<']).count();
             assert_eq!(tokens, spec.syntax.matches([']', '>']).count(), "brackets of {name}");
         }
@@ -153,7 +160,8 @@ fn every_row_is_complete() {
     std::mem::swap(&mut out, &mut tester.out);
     for words in [[b"COMMAND".as_slice(), b"DOCS"], [b"COMMAND", b"INFO"]] {
         let (reply, _) = tester.execute(&OwnedArgs::from_slices(&words));
-        let (_, len) = resp::parse_reply(&reply, &resp::ReplyLimits::default()).expect("well-formed").expect("complete");
+        let (_, len) =
+            resp::parse_reply(&reply, &resp::ReplyLimits::default()).expect("well-formed").expect("complete");
         assert_eq!(len, reply.len());
     }
 }

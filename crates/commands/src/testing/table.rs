@@ -9,8 +9,15 @@ use super::differential::RealServer;
 use crate::Registry;
 
 /// Rows that are newer than the server that the test compares with, or follow a newer one.
-const NEWER: &[&str] =
-    &["delifeq", "msetex", "client|capa", "client|no-touch", "client|setinfo", "command|getkeys", "command|getkeysandflags"];
+const NEWER: &[&str] = &[
+    "delifeq",
+    "msetex",
+    "client|capa",
+    "client|no-touch",
+    "client|setinfo",
+    "command|getkeys",
+    "command|getkeysandflags",
+];
 
 /// What COMMAND INFO says of a command, the order of sets taken out.
 fn describe<'a>(reply: &Reply<'a>, all: &mut BTreeMap<String, String>) {
@@ -50,8 +57,11 @@ fn rows_agree_with_redis() {
     words.extend(names.iter().map(|name| name.as_bytes()));
     let request = OwnedArgs::from_slices(&words);
     let (mut ours, mut theirs) = (BTreeMap::new(), BTreeMap::new());
-    for (bytes, all) in [(Tester::new().execute(&request).0, &mut ours), (real.execute(&request), &mut theirs)] {
-        let (reply, _) = resp::parse_reply(&bytes, &ReplyLimits::default()).expect("a reply").expect("a whole one");
+    for (bytes, all) in
+        [(Tester::new().execute(&request).0, &mut ours), (real.execute(&request), &mut theirs)]
+    {
+        let (reply, _) =
+            resp::parse_reply(&bytes, &ReplyLimits::default()).expect("a reply").expect("a whole one");
         for one in reply.as_slice().expect("an array") {
             describe(one, all);
         }
@@ -60,7 +70,9 @@ fn rows_agree_with_redis() {
     let differing: Vec<String> = theirs
         .iter()
         .filter(|(name, theirs)| !NEWER.contains(&name.as_str()) && ours.get(*name) != Some(theirs))
-        .map(|(name, theirs)| format!("{name}\n  ours: {}\ntheirs: {theirs}", ours.get(name).map_or("", String::as_str)))
+        .map(|(name, theirs)| {
+            format!("{name}\n  ours: {}\ntheirs: {theirs}", ours.get(name).map_or("", String::as_str))
+        })
         .collect();
     assert!(differing.is_empty(), "{}", differing.join("\n"));
     let unknown: Vec<&String> =

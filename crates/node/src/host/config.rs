@@ -27,8 +27,7 @@ pub(crate) fn set(node: &mut Node, session: &mut Session, args: Args<'_>) {
     }
     let pairs: Vec<(&[u8], &[u8])> =
         (0..words.len()).step_by(2).map(|at| (words.at(at), words.at(at + 1))).collect();
-    let result =
-        if session.is_local() { node.config.set_local(&pairs) } else { node.config.set(&pairs) };
+    let result = if session.is_local() { node.config.set_local(&pairs) } else { node.config.set(&pairs) };
     match result {
         Ok(changed) => {
             node.apply_settings();
@@ -90,8 +89,10 @@ impl Node {
             Ok(()) => tracing::info!("CONFIG REWRITE executed with success."),
             Err(error) => tracing::warn!("CONFIG REWRITE failed: {error}"),
         }
-        let waiting =
-            self.sessions().find(|session| session.blocked == Some(Blocked::Job(job))).map(|session| session.conn);
+        let waiting = self
+            .sessions()
+            .find(|session| session.blocked == Some(Blocked::Job(job)))
+            .map(|session| session.conn);
         if let Some(conn) = waiting {
             self.unblock(conn, |session| match result {
                 Ok(()) => session.reply.ok(),
@@ -144,7 +145,9 @@ mod tests {
         );
         node.actions();
         assert_eq!(node.run(&["CONFIG", "SET", "slowlog-max-len", "7", "hz", "20"]), "+OK\r\n");
-        assert!(matches!(&node.actions()[..], [Action::Settings(names)] if names == &["slowlog-max-len", "hz"]));
+        assert!(
+            matches!(&node.actions()[..], [Action::Settings(names)] if names == &["slowlog-max-len", "hz"])
+        );
         node.run(&["HELLO", "3"]);
         assert_eq!(
             node.run(&["CONFIG", "GET", "hz", "slowlog-max-len"]),
@@ -156,7 +159,10 @@ mod tests {
     fn one_mistake_and_nothing_is_set() {
         let mut node = Fixture::new();
         for (words, error) in [
-            (&["hz", "20", "nonsense", "1"][..], "Unknown option or number of arguments for CONFIG SET - 'nonsense'"),
+            (
+                &["hz", "20", "nonsense", "1"][..],
+                "Unknown option or number of arguments for CONFIG SET - 'nonsense'",
+            ),
             (&["hz", "20", "timeout"], "wrong number of arguments for 'config|set' command"),
             (
                 &["hz", "20", "daemonize", "yes"],
@@ -192,7 +198,11 @@ mod tests {
         let other = node.client();
         node.run(&["AUTH", "secret"]);
         node.run(&["CONFIG", "SET", "requirepass", ""]);
-        assert_eq!(node.run_on(other, &["GET", "a"]), "$-1\r\n", "there is nothing to authenticate with any more");
+        assert_eq!(
+            node.run_on(other, &["GET", "a"]),
+            "$-1\r\n",
+            "there is nothing to authenticate with any more"
+        );
     }
 
     #[test]

@@ -142,7 +142,8 @@ fn populate(node: &mut Node, session: &mut Session, args: Args<'_>) {
         if let Some(size) = size {
             value.resize(size, 0);
         }
-        db.set_str(&key, &value, SetExpiry::Clear);
+        let (_, entry) = db.put_str(&key, &value, SetExpiry::Clear);
+        entry.set_access(commands::access::fresh(&node.env));
     }
     session.reply.ok();
 }
@@ -187,27 +188,36 @@ fn crash(node: &mut Node, session: &mut Session, how: &[u8]) {
 
 /// The subcommands: they have no rows in the command table, being nothing to build on.
 const HELP: &[(&str, &str)] = &[
-            ("CHANGE-REPL-ID", "Take a new replication id; for tests of replication only."),
-            ("DIGEST", "Forty digits that tell this dataset from any other, in whatever order it was written."),
-            ("DIGEST-VALUE <key> [<key> ...]", "The same for single values."),
-            ("ERROR <text>", "Reply with this error."),
-            ("HTSTATS <dbid>", "The size of the table of a database."),
-            ("HTSTATS-KEY <key>", "The size of the table inside a value."),
-            ("LOG <message>", "Write a line to the log."),
-            ("OBJECT <key>", "What is known about a value: encoding, size, last use."),
-            ("PANIC", "End the process at once; so do ASSERT, OOM and SEGFAULT."),
-            ("PAUSE-CRON <0|1>", "Stop whatever happens by itself as time passes."),
-            ("POPULATE <count> [<prefix>] [<size>]", "Create strings <prefix>:0 to <prefix>:<count-1>; replicas do not get them."),
-            ("PROTOCOL <type>", "Reply with an example of a type: string, integer, double, bignum, null, array, set, map, attrib, \
-              push, verbatim, true, false."),
-            ("QUICKLIST-PACKED-THRESHOLD <size>", "Accepted without effect; so are DICT-RESIZING and REPLYBUFFER."),
-            ("RELOAD [NOSAVE] [NOFLUSH] [MERGE]", "Encode the dataset and load it back; NOSAVE loads the dump file instead, NOFLUSH \
-              adds to what is there, MERGE lets the dump win where both have a key."),
-            ("SEGFAULT", "End the process at once."),
-            ("SET-ACTIVE-EXPIRE <0|1>", "Whether expired keys are deleted before anybody asks for them."),
-            ("SET-SKIP-CHECKSUM-VALIDATION <0|1>", "Whether RESTORE and the loading of dumps ignore checksums."),
-            ("SLEEP <seconds>", "Let the whole server stand still; decimals allowed."),
-            ("STRINGMATCH-LEN <pattern> <text>", "Whether a glob-style pattern matches: 1 or 0."),
+    ("CHANGE-REPL-ID", "Take a new replication id; for tests of replication only."),
+    ("DIGEST", "Forty digits that tell this dataset from any other, in whatever order it was written."),
+    ("DIGEST-VALUE <key> [<key> ...]", "The same for single values."),
+    ("ERROR <text>", "Reply with this error."),
+    ("HTSTATS <dbid>", "The size of the table of a database."),
+    ("HTSTATS-KEY <key>", "The size of the table inside a value."),
+    ("LOG <message>", "Write a line to the log."),
+    ("OBJECT <key>", "What is known about a value: encoding, size, last use."),
+    ("PANIC", "End the process at once; so do ASSERT, OOM and SEGFAULT."),
+    ("PAUSE-CRON <0|1>", "Stop whatever happens by itself as time passes."),
+    (
+        "POPULATE <count> [<prefix>] [<size>]",
+        "Create strings <prefix>:0 to <prefix>:<count-1>; replicas do not get them.",
+    ),
+    (
+        "PROTOCOL <type>",
+        "Reply with an example of a type: string, integer, double, bignum, null, array, set, map, attrib, \
+              push, verbatim, true, false.",
+    ),
+    ("QUICKLIST-PACKED-THRESHOLD <size>", "Accepted without effect; so are DICT-RESIZING and REPLYBUFFER."),
+    (
+        "RELOAD [NOSAVE] [NOFLUSH] [MERGE]",
+        "Encode the dataset and load it back; NOSAVE loads the dump file instead, NOFLUSH \
+              adds to what is there, MERGE lets the dump win where both have a key.",
+    ),
+    ("SEGFAULT", "End the process at once."),
+    ("SET-ACTIVE-EXPIRE <0|1>", "Whether expired keys are deleted before anybody asks for them."),
+    ("SET-SKIP-CHECKSUM-VALIDATION <0|1>", "Whether RESTORE and the loading of dumps ignore checksums."),
+    ("SLEEP <seconds>", "Let the whole server stand still; decimals allowed."),
+    ("STRINGMATCH-LEN <pattern> <text>", "Whether a glob-style pattern matches: 1 or 0."),
 ];
 
 fn print_help(session: &mut Session) {
@@ -227,16 +237,18 @@ mod tests {
 
     #[test]
     fn debug_is_for_those_who_may() {
-        for (permission, loopback, allowed) in [
-            ("no", true, false),
-            ("local", true, true),
-            ("local", false, false),
-            ("yes", false, true),
-        ] {
+        for (permission, loopback, allowed) in
+            [("no", true, false), ("local", true, true), ("local", false, false), ("yes", false, true)]
+        {
             let mut node = Fixture::with(&["--enable-debug-command", permission, "--protected-mode", "no"]);
-            let client = node.client_from(Peer { addr: "10.0.0.1:9".to_owned(), loopback, ..Peer::default() });
+            let client =
+                node.client_from(Peer { addr: "10.0.0.1:9".to_owned(), loopback, ..Peer::default() });
             let reply = node.run_on(client, &["DEBUG", "DIGEST"]);
-            assert_eq!(!reply.starts_with("-ERR DEBUG command not allowed."), allowed, "{permission} {loopback}: {reply}");
+            assert_eq!(
+                !reply.starts_with("-ERR DEBUG command not allowed."),
+                allowed,
+                "{permission} {loopback}: {reply}"
+            );
         }
     }
 

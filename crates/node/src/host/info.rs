@@ -114,7 +114,8 @@ struct HumanBytes(u64);
 
 impl Display for HumanBytes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        const UNITS: [(u64, char); 5] = [(1 << 50, 'P'), (1 << 40, 'T'), (1 << 30, 'G'), (1 << 20, 'M'), (1 << 10, 'K')];
+        const UNITS: [(u64, char); 5] =
+            [(1 << 50, 'P'), (1 << 40, 'T'), (1 << 30, 'G'), (1 << 20, 'M'), (1 << 10, 'K')];
         match UNITS.iter().find(|(unit, _)| self.0 >= *unit) {
             Some((unit, letter)) => write!(f, "{:.2}{letter}", self.0 as f64 / *unit as f64),
             None => write!(f, "{}B", self.0),
@@ -143,8 +144,19 @@ mod tests {
     fn sections_are_chosen_by_name() {
         let mut node = Fixture::new();
         let all = [
-            "Server", "Clients", "Memory", "Persistence", "Stats", "Replication", "CPU", "Modules", "Commandstats",
-            "Errorstats", "Latencystats", "Cluster", "Keyspace",
+            "Server",
+            "Clients",
+            "Memory",
+            "Persistence",
+            "Stats",
+            "Replication",
+            "CPU",
+            "Modules",
+            "Commandstats",
+            "Errorstats",
+            "Latencystats",
+            "Cluster",
+            "Keyspace",
         ];
         let default: Vec<&str> =
             all.into_iter().filter(|title| !["Commandstats", "Latencystats"].contains(title)).collect();
@@ -178,7 +190,8 @@ mod tests {
         let mut node = Fixture::new();
         node.run(&["SET", "a", "b"]);
         let reply = node.run(&["INFO", "everything"]);
-        let mut names: Vec<&str> = text(&reply).lines().filter_map(|line| Some(line.split_once(':')?.0)).collect();
+        let mut names: Vec<&str> =
+            text(&reply).lines().filter_map(|line| Some(line.split_once(':')?.0)).collect();
         names.sort_unstable();
         for pair in names.windows(2) {
             assert_ne!(pair[0], pair[1]);
@@ -219,20 +232,43 @@ mod tests {
         let mut node = Fixture::new();
         node.run(&["REPLICAOF", "10.0.0.9", "7000"]);
         let reply = node.run(&["INFO", "replication"]);
-        let names: Vec<&str> = text(&reply).lines().filter_map(|line| Some(line.split_once(':')?.0)).collect();
+        let names: Vec<&str> =
+            text(&reply).lines().filter_map(|line| Some(line.split_once(':')?.0)).collect();
         assert_eq!(
             names,
             [
-                "role", "master_host", "master_port", "master_link_status", "master_last_io_seconds_ago",
-                "master_sync_in_progress", "slave_read_repl_offset", "slave_repl_offset", "master_link_down_since_seconds",
-                "slave_priority", "slave_read_only", "replica_announced", "connected_slaves", "master_failover_state",
-                "master_replid", "master_replid2", "master_repl_offset", "second_repl_offset", "repl_backlog_active",
-                "repl_backlog_size", "repl_backlog_first_byte_offset", "repl_backlog_histlen",
+                "role",
+                "master_host",
+                "master_port",
+                "master_link_status",
+                "master_last_io_seconds_ago",
+                "master_sync_in_progress",
+                "slave_read_repl_offset",
+                "slave_repl_offset",
+                "master_link_down_since_seconds",
+                "slave_priority",
+                "slave_read_only",
+                "replica_announced",
+                "connected_slaves",
+                "master_failover_state",
+                "master_replid",
+                "master_replid2",
+                "master_repl_offset",
+                "second_repl_offset",
+                "repl_backlog_active",
+                "repl_backlog_size",
+                "repl_backlog_first_byte_offset",
+                "repl_backlog_histlen",
             ]
         );
-        assert!(reply.contains("role:slave\r\nmaster_host:10.0.0.9\r\nmaster_port:7000\r\nmaster_link_status:down\r\n"));
+        assert!(reply.contains(
+            "role:slave\r\nmaster_host:10.0.0.9\r\nmaster_port:7000\r\nmaster_link_status:down\r\n"
+        ));
         assert!(reply.contains("master_last_io_seconds_ago:-1\r\n"), "{reply}");
-        assert!(reply.contains("slave_priority:100\r\nslave_read_only:1\r\nreplica_announced:1\r\n"), "{reply}");
+        assert!(
+            reply.contains("slave_priority:100\r\nslave_read_only:1\r\nreplica_announced:1\r\n"),
+            "{reply}"
+        );
     }
 
     #[test]
@@ -246,8 +282,12 @@ mod tests {
         let reply = node.run(&["INFO", "commandstats", "errorstats", "keyspace", "stats"]);
         assert!(reply.contains("\r\ncmdstat_set:calls=2,usec="), "{reply}");
         assert!(reply.contains("\r\ncmdstat_client|id:calls=1,"), "{reply}");
-        assert!(reply.contains("\r\ncmdstat_get:calls=0,usec=0,usec_per_call=0.00,rejected_calls=1,failed_calls=0\r\n"));
-        assert!(reply.lines().any(|line| line.starts_with("cmdstat_incr:") && line.ends_with("failed_calls=1")));
+        assert!(reply.contains(
+            "\r\ncmdstat_get:calls=0,usec=0,usec_per_call=0.00,rejected_calls=1,failed_calls=0\r\n"
+        ));
+        assert!(
+            reply.lines().any(|line| line.starts_with("cmdstat_incr:") && line.ends_with("failed_calls=1"))
+        );
         assert!(reply.contains("\r\nerrorstat_ERR:count=2\r\n"), "{reply}");
         assert!(reply.contains("\r\ntotal_error_replies:2\r\n"), "{reply}");
         assert!(reply.contains("\r\ndb0:keys=2,expires=1,avg_ttl="), "{reply}");

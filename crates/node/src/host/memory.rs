@@ -159,12 +159,17 @@ fn diagnosis(node: &Node, session: &Session) -> String {
              very large requests.",
         ),
         (
-            overhead.log > node.config.settings().repl_backlog_size.saturating_mul(2) && overhead.log > SMALL_BYTES,
+            overhead.log > node.config.settings().repl_backlog_size.saturating_mul(2)
+                && overhead.log > SMALL_BYTES,
             "Replicas: the log is more than twice as large as repl-backlog-size, because a replica is slow to take the stream.",
         ),
     ];
     let found: Vec<&str> = findings.iter().filter(|(applies, _)| *applies).map(|(_, text)| *text).collect();
-    if found.is_empty() { "No memory issues were found in this instance.".to_owned() } else { found.join("\n\n") }
+    if found.is_empty() {
+        "No memory issues were found in this instance.".to_owned()
+    } else {
+        found.join("\n\n")
+    }
 }
 
 /// MEMORY MALLOC-STATS: the allocator belongs to the program around the instance.

@@ -82,7 +82,7 @@ impl Node {
         let result = loop {
             batch.clear();
             let end = self.parse_stream(applier, input, at, &limits, &mut batch);
-            self.prefetch_stream(&batch);
+            self.prefetch_keys(self.replication.stream_db(), &batch.hashes);
             for request in &batch.requests {
                 if request.argc > 0 {
                     let spans = &batch.spans[request.span..request.span + request.argc];
@@ -115,20 +115,13 @@ impl Node {
         batch: &mut Batch,
     ) -> StreamEnd {
         let mut at = from;
-        let db = self.keyspace.db(self.replication.stream_db());
         while batch.requests.len() < BATCH {
             let span = batch.spans.len();
             match applier.parser.parse(input, at, limits, &mut batch.spans) {
                 Ok(Parsed::Request { end, argc, form: Form::Array }) => {
                     let args = Args::new(input, &batch.spans[span..]);
                     let spec = if argc > 0 { self.registry.resolve(args).ok() } else { None };
-                    if let Some(spec) = spec {
-                        for position in spec.keys_of(args) {
-                            let hash = db.hash(args.at(position));
-                            db.prefetch(hash);
-                            batch.hashes.push(hash);
-                        }
-                    }
+                    self.collect_keys(self.replication.stream_db(), spec, args, &mut batch.hashes);
                     batch.requests.push(Request { start: at, end, span, argc, inline: false, spec });
                     at = end;
                 }
@@ -143,13 +136,6 @@ impl Node {
             }
         }
         StreamEnd::Full
-    }
-
-    fn prefetch_stream(&self, batch: &Batch) {
-        let db = self.keyspace.db(self.replication.stream_db());
-        for &hash in &batch.hashes {
-            db.prefetch_record(hash);
-        }
     }
 
     fn apply_one(

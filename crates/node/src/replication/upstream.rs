@@ -353,6 +353,7 @@ impl Node {
     }
 
     pub(crate) fn full_sync_load_progress(&mut self, job: JobId, bytes: u64) {
+        let now_ms = self.now.mono_ms();
         let Some(upstream) = &mut self.replication.upstream else { return };
         let (Some(sync), Some(conn)) = (&mut upstream.sync, upstream.conn) else { return };
         if sync.job != job {
@@ -361,6 +362,9 @@ impl Node {
         sync.loaded = bytes;
         if sync.paused && sync.received.saturating_sub(bytes) < LOADER_READY {
             sync.paused = false;
+            if let Some(link) = &mut upstream.link {
+                link.excuse_silence(now_ms);
+            }
             self.actions.push(Action::ResumeReading(conn));
         }
     }
@@ -432,6 +436,10 @@ impl Node {
             return;
         };
         link.set_timeout(timeout_ms);
+        if upstream.sync.as_ref().is_some_and(|sync| sync.paused) {
+            // It is us who do not listen.
+            link.excuse_silence(now_ms);
+        }
         match link.tick(now_ms) {
             Ok(Tick::AckDue) => {
                 // Refused only outside of the stream, where no acknowledgement is due.

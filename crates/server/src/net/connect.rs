@@ -73,6 +73,23 @@ mod tests {
         assert_eq!(run("127.0.0.1", port, 10_000, None).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
         assert!(run("no-such-host.invalid", port, 10_000, None).is_err());
         assert_eq!(run("127.0.0.1", port, 1000, Some("nonsense")).unwrap_err().kind(), io::ErrorKind::InvalidInput);
-        assert_eq!(run("127.0.0.1", port, 0, None).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        
+    }
+
+    #[test]
+    fn gives_up_in_time() {
+        use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, getsockname, listen, socket_with};
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let socket = || socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).unwrap();
+        let listener = socket();
+        bind(&listener, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        listen(&listener, 0).unwrap();
+        let address: SocketAddr = getsockname(&listener).unwrap().try_into().unwrap();
+        // A queue that is full answers nobody.
+        let queue: Vec<_> = (0..4).map(|_| socket()).collect();
+        for client in &queue {
+            let _ = connect(client, &address);
+        }
+        assert_eq!(run("127.0.0.1", address.port(), 20, None).unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }

@@ -58,7 +58,9 @@ mod tests {
         assert_eq!(node.run(&["CLIENT", "TRACKING", "off"]), "+OK\r\n");
         assert!(node.run(&["CLIENT", "TRACKING", "on"]).starts_with("-ERR "));
         assert_eq!(node.run(&["CLIENT", "GETREDIR"]), ":-1\r\n");
-        assert!(node.run(&["CLIENT", "CACHING", "yes"]).starts_with("-ERR CLIENT CACHING can be called only"));
+        assert!(
+            node.run(&["CLIENT", "CACHING", "yes"]).starts_with("-ERR CLIENT CACHING can be called only")
+        );
         node.run(&["HELLO", "3"]);
         assert_eq!(
             node.run(&["CLIENT", "TRACKINGINFO"]),

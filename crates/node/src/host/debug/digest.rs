@@ -16,11 +16,7 @@ pub(super) struct Digest([u8; 20]);
 impl Digest {
     /// Adds something whose place does not matter.
     fn xor(&mut self, bytes: &[u8]) {
-        self.xor_digest(Digest(Sha1::digest(bytes).into()));
-    }
-
-    fn xor_digest(&mut self, other: Digest) {
-        for (byte, with) in self.0.iter_mut().zip(other.0) {
+        for (byte, with) in self.0.iter_mut().zip(Sha1::digest(bytes)) {
             *byte ^= with;
         }
     }
@@ -62,7 +58,7 @@ impl Digest {
                 let mut of_key = Digest::default();
                 of_key.mix(entry.key());
                 of_key.mix_value(&entry);
-                digest.xor_digest(of_key);
+                digest.xor(&of_key.0);
             }
         }
         digest

@@ -2,12 +2,16 @@
 
 use resp::ReplyBuf;
 
+/// What clients' tests expect; it is not meant to be a good value of anything.
+#[allow(clippy::approx_constant)]
+const EXAMPLE_DOUBLE: f64 = 3.141;
+
 /// Writes the reply that stands for a type.
 pub(super) fn write(out: &mut ReplyBuf, name: &[u8]) {
     match name.to_ascii_lowercase().as_slice() {
         b"string" => out.bulk(b"Hello World"),
         b"integer" => out.int(12345),
-        b"double" => out.double(3.141),
+        b"double" => out.double(EXAMPLE_DOUBLE),
         b"null" => out.null(),
         b"array" => {
             out.array(3);
@@ -70,7 +74,11 @@ mod tests {
             ("null", "$-1\r\n", "_\r\n"),
             ("array", "*3\r\n:0\r\n:1\r\n:2\r\n", "*3\r\n:0\r\n:1\r\n:2\r\n"),
             ("set", "*3\r\n:0\r\n:1\r\n:2\r\n", "~3\r\n:0\r\n:1\r\n:2\r\n"),
-            ("map", "*6\r\n:0\r\n:0\r\n:1\r\n:1\r\n:2\r\n:0\r\n", "%3\r\n:0\r\n#f\r\n:1\r\n#t\r\n:2\r\n#f\r\n"),
+            (
+                "map",
+                "*6\r\n:0\r\n:0\r\n:1\r\n:1\r\n:2\r\n:0\r\n",
+                "%3\r\n:0\r\n#f\r\n:1\r\n#t\r\n:2\r\n#f\r\n",
+            ),
             (
                 "attrib",
                 "$39\r\nSome real reply following the attribute\r\n",

@@ -37,13 +37,21 @@ pub(crate) struct Reload {
 
 /// DEBUG RELOAD [NOSAVE] [NOFLUSH] [MERGE]
 pub(super) fn reload(node: &mut Node, session: &mut Session, options: Args<'_>) {
+    if node.gate.loading {
+        // What is there now is not the dataset, and must not overwrite its file.
+        return session.reply.error("LOADING Tandem is loading the dataset in memory");
+    }
     let (mut save, mut flush, mut merge) = (true, true, false);
     for option in options.iter() {
         match option.to_ascii_lowercase().as_slice() {
             b"nosave" => save = false,
             b"noflush" => flush = false,
             b"merge" => merge = true,
-            _ => return session.reply.error("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options."),
+            _ => {
+                return session
+                    .reply
+                    .error("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.");
+            }
         }
     }
     let present = match (flush, merge) {
@@ -151,8 +159,10 @@ impl Node {
         if let Err(error) = &result {
             tracing::warn!("DEBUG RELOAD: {error}");
         }
-        let waiting =
-            self.sessions().find(|session| session.blocked == Some(Blocked::Job(job))).map(|session| session.conn);
+        let waiting = self
+            .sessions()
+            .find(|session| session.blocked == Some(Blocked::Job(job)))
+            .map(|session| session.conn);
         if let Some(conn) = waiting {
             self.unblock(conn, |session| match result {
                 Ok(()) => session.reply.ok(),
@@ -166,7 +176,11 @@ impl Node {
 /// A key that both datasets hold.
 fn common_key(ours: &Keyspace, theirs: &Keyspace) -> Option<Vec<u8>> {
     (0..theirs.databases()).find_map(|index| {
-        theirs.db(index).iter().find(|entry| ours.db(index).contains(entry.key())).map(|entry| entry.key().to_vec())
+        theirs
+            .db(index)
+            .iter()
+            .find(|entry| ours.db(index).contains(entry.key()))
+            .map(|entry| entry.key().to_vec())
     })
 }
 
@@ -203,7 +217,10 @@ mod tests {
         assert_eq!(node.run(&["DEBUG", "DIGEST"]), digest);
         assert_eq!(node.run(&["PEXPIRETIME", "b"]), ttl);
         assert_eq!(node.saves().len(), 1, "the file is written behind it");
-        assert_eq!(node.run(&["DEBUG", "RELOAD", "NOFLUSH"]), "-ERR Error trying to load the RDB dump, check server logs.\r\n");
+        assert_eq!(
+            node.run(&["DEBUG", "RELOAD", "NOFLUSH"]),
+            "-ERR Error trying to load the RDB dump, check server logs.\r\n"
+        );
         assert_eq!(node.run(&["DEBUG", "DIGEST"]), digest, "a reload that fails changes nothing");
         assert_eq!(node.run(&["DEBUG", "RELOAD", "NOFLUSH", "MERGE"]), "+OK\r\n");
         assert_eq!(node.run(&["DEBUG", "DIGEST"]), digest);

@@ -8,9 +8,8 @@ use crate::session::{Blocked, Session};
 pub(super) fn write(node: &Node, session: &Session, report: &mut Report) {
     let all = || node.sessions().chain(std::iter::once(session));
     let clients = || all().filter(|session| !session.is_replica());
-    let timed_out_later = |session: &&Session| {
-        matches!(session.blocked, Some(Blocked::Wait { deadline_ms: Some(_), .. }))
-    };
+    let timed_out_later =
+        |session: &&Session| matches!(session.blocked, Some(Blocked::Wait { deadline_ms: Some(_), .. }));
     report.put("connected_clients", clients().count());
     report.put("cluster_connections", 0);
     report.put("maxclients", node.config.settings().maxclients);

@@ -69,7 +69,10 @@ mod tests {
         let mut node = Fixture::new();
         node.run(&["SET", "a", "1"]);
         node.run(&["SET", "b", "1"]);
-        has(&mut node, &["rdb_changes_since_last_save:2", "rdb_bgsave_in_progress:0", "rdb_current_bgsave_time_sec:-1"]);
+        has(
+            &mut node,
+            &["rdb_changes_since_last_save:2", "rdb_bgsave_in_progress:0", "rdb_current_bgsave_time_sec:-1"],
+        );
         node.run(&["BGSAVE"]);
         let job = node.saves().pop().expect("a save was asked for");
         node.run(&["SET", "c", "1"]);

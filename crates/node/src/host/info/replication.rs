@@ -27,10 +27,8 @@ pub(super) fn write(node: &Node, _: &Session, report: &mut Report) {
     let active = replication.has_log();
     report.flag("repl_backlog_active", active);
     report.put("repl_backlog_size", settings.repl_backlog_size);
-    report.put(
-        "repl_backlog_first_byte_offset",
-        if active { replication.log.first().next_byte() } else { 0 },
-    );
+    report
+        .put("repl_backlog_first_byte_offset", if active { replication.log.first().next_byte() } else { 0 });
     report.put("repl_backlog_histlen", replication.log.len());
 }
 
@@ -102,12 +100,15 @@ mod tests {
 
     #[test]
     fn replicas_have_their_lines() {
-        let mut node = Fixture::with(&["--repl-diskless-sync-delay", "0", "--min-replicas-to-write", "1"]);
+        let mut node = Fixture::with(&["--repl-diskless-sync-delay", "5", "--min-replicas-to-write", "1"]);
         let replica = node.client();
         node.run_on(replica, &["REPLCONF", "listening-port", "7002"]);
         node.run_on(replica, &["REPLCONF", "capa", "eof", "capa", "psync2"]);
         let before = node.run(&["INFO", "replication"]);
-        assert!(before.contains("connected_slaves:0\r\nmin_slaves_good_slaves:0\r\nmaster_failover"), "{before}");
+        assert!(
+            before.contains("connected_slaves:0\r\nmin_slaves_good_slaves:0\r\nmaster_failover"),
+            "{before}"
+        );
         node.run_on(replica, &["PSYNC", "?", "-1"]);
         let reply = node.run(&["INFO", "replication"]);
         let line = "connected_slaves:1\r\nmin_slaves_good_slaves:0\r\n\

@@ -76,18 +76,17 @@ impl Display for Seconds {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::stats::{CpuReading, MemoryReading};
     use crate::testing::Fixture;
 
     #[test]
     fn processor_time_is_in_seconds() {
         let mut node = Fixture::new();
-        let cpu = CpuReading { system_us: 1_500_000, user_us: 70, main_system_us: 3, main_user_us: 12_000_001 };
+        let cpu =
+            CpuReading { system_us: 1_500_000, user_us: 70, main_system_us: 3, main_user_us: 12_000_001 };
         node.node.set_readings(MemoryReading::default(), cpu);
         let reply = node.run(&["INFO", "cpu"]);
-        for line in
-            ["used_cpu_sys:1.500000", "used_cpu_user:0.000070", "used_cpu_user_main_thread:12.000001"]
+        for line in ["used_cpu_sys:1.500000", "used_cpu_user:0.000070", "used_cpu_user_main_thread:12.000001"]
         {
             assert!(reply.contains(&format!("\r\n{line}\r\n")), "{reply}");
         }

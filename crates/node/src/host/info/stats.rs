@@ -73,7 +73,8 @@ pub(super) fn commands(node: &Node, _: &Session, report: &mut Report) {
                 continue;
             }
             let micros = stats.nanos / 1000;
-            let per_call = if stats.calls == 0 { 0.0 } else { stats.nanos as f64 / 1000.0 / stats.calls as f64 };
+            let per_call =
+                if stats.calls == 0 { 0.0 } else { stats.nanos as f64 / 1000.0 / stats.calls as f64 };
             report.put(
                 &format!("cmdstat_{}", spec.full_name),
                 format_args!(

@@ -1,0 +1,89 @@
+//! The servers and tools of others.
+//!
+//! Where one is not installed the tests that need it say so and pass. With `TANDEM_REQUIRE_PEERS` set they fail instead, so
+//! that a machine that is meant to run them cannot leave them out unnoticed.
+
+use std::path::{Path, PathBuf};
+
+/// A real Redis server of version 7.0 or later.
+///
+/// # Panics
+///
+/// If there is none and `TANDEM_REQUIRE_PEERS` is set.
+#[must_use]
+pub fn redis_server() -> Option<PathBuf> {
+    required("redis-server", find(&search_path(), "redis-server"))
+}
+
+/// Redis's own command-line client.
+///
+/// # Panics
+///
+/// If there is none and `TANDEM_REQUIRE_PEERS` is set.
+#[must_use]
+pub fn redis_cli() -> Option<PathBuf> {
+    required("redis-cli", find(&search_path(), "redis-cli"))
+}
+
+/// A Valkey server of version 9, from `$PEERS/bin`, the default place of that, or `PATH`. Debian has none, so it is never
+/// required.
+#[must_use]
+pub fn valkey_server() -> Option<PathBuf> {
+    let found = find(&search_path(), "valkey-server");
+    if found.is_none() {
+        skipped("valkey-server");
+    }
+    found
+}
+
+fn required(program: &str, found: Option<PathBuf>) -> Option<PathBuf> {
+    if found.is_none() {
+        assert!(std::env::var_os("TANDEM_REQUIRE_PEERS").is_none(), "{program} is required and not in PATH");
+        skipped(program);
+    }
+    found
+}
+
+/// Says that a test does nothing because something is not there.
+pub fn skipped(lacking: &str) {
+    let thread = std::thread::current();
+    eprintln!("SKIPPED {}: there is no {lacking} here", thread.name().unwrap_or("a test"));
+}
+
+fn search_path() -> Vec<PathBuf> {
+    let mut folders = Vec::new();
+    if let Some(peers) = std::env::var_os("PEERS") {
+        folders.push(Path::new(&peers).join("bin"));
+    }
+    if let Some(path) = std::env::var_os("PATH") {
+        folders.extend(std::env::split_paths(&path));
+    }
+    if let Some(home) = std::env::var_os("HOME") {
+        folders.push(Path::new(&home).join(".cache/tandem-peers/bin"));
+    }
+    folders
+}
+
+fn find(folders: &[PathBuf], program: &str) -> Option<PathBuf> {
+    folders.iter().map(|folder| folder.join(program)).find(|path| path.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_folder_that_has_it_wins() {
+        let (empty, one, two) = (tempdir(), tempdir(), tempdir());
+        for dir in [&one, &two] {
+            std::fs::write(dir.path().join("some-server"), "").unwrap();
+        }
+        let folders = [&empty, &one, &two].map(|dir| dir.path().to_owned());
+        assert_eq!(find(&folders, "some-server"), Some(one.path().join("some-server")));
+        assert_eq!(find(&folders, "another-server"), None);
+    }
+
+    fn tempdir() -> tempfile::TempDir {
+        tempfile::tempdir().unwrap()
+    }
+}

@@ -1,0 +1,377 @@
+//! A real Redis, and a real Valkey, on the other end of the link, in both roles.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use harness::client::{Client, show};
+use harness::dataset;
+use harness::launch::Launch;
+use harness::peers;
+use harness::process::Server;
+use harness::relay::Relay;
+use harness::wait::{wait, wait_eq};
+
+/// Says whose server it is that is started.
+type Maker<'a> = &'a dyn Fn() -> Launch;
+
+fn tandem() -> Launch {
+    Server::tandem().unsaved()
+}
+
+/// Every way of changing strings and keys, with values that look different on the disk and on the wire.
+fn change_everything(server: &Server) {
+    let mut client = server.client();
+    let mut run = |line: &str| {
+        let reply = client.run(line);
+        assert!(!reply.starts_with('-') || reply.starts_with("-EXECABORT"), "{line}: {reply}");
+        reply
+    };
+    for line in [
+        "FLUSHALL",
+        "SET plain value",
+        "SET plain2 value NX",
+        "SET plain2 other XX GET",
+        "SET with-ttl x EX 1000",
+        "SET with-pttl x PX 1000000",
+        "SET until x EXAT 4000000000",
+        "SET until-ms x PXAT 4000000000000",
+        "SET with-ttl y KEEPTTL",
+        "SETEX setex 1000 x",
+        "PSETEX psetex 1000000 x",
+        "SETNX setnx x",
+        "GETSET plain newer",
+        "SET getex x",
+        "GETEX getex EX 1000",
+        "SET getex2 x EX 100",
+        "GETEX getex2 PERSIST",
+        "SET getdel x",
+        "GETDEL getdel",
+        "MSET m1 1 m2 2 m3 ''",
+        "MSETNX m4 4 m5 5",
+        "INCR m1",
+        "DECR m2",
+        "INCRBY m1 1000000000000",
+        "DECRBY m2 300",
+        "SET pi 3.0",
+        "INCRBYFLOAT pi 0.14159265",
+        "SET pi-ttl 1 EX 1000",
+        "INCRBYFLOAT pi-ttl 1.5",
+        "APPEND plain '-and more'",
+        "APPEND fresh start",
+        "SETRANGE plain 2 ___",
+        "SETRANGE padded 5 x",
+        "SET renamed x EX 1000",
+        "RENAME renamed renamed2",
+        "SET rnx x",
+        "RENAMENX rnx rnx2",
+        "COPY plain copied",
+        "COPY with-ttl copied-ttl DB 7",
+        "SET moved x EX 1000",
+        "MOVE moved 3",
+        "SET ex x",
+        "EXPIRE ex 1000",
+        "SET ex2 x",
+        "PEXPIRE ex2 100000 NX",
+        "SET ex3 x",
+        "EXPIREAT ex3 4000000000",
+        "SET ex4 x",
+        "PEXPIREAT ex4 4000000000000",
+        "SET gone x",
+        "EXPIRE gone -1",
+        "SET gone2 x",
+        "PEXPIREAT gone2 1",
+        "SET persisted x EX 100",
+        "PERSIST persisted",
+        "SET deleted x",
+        "DEL deleted",
+        "SET unlinked x",
+        "UNLINK unlinked",
+        "SET fleeting x PX 1",
+        "SET int8 12",
+        "SET int16 -12345",
+        "SET int32 1234567890",
+        "SET int64 123456789012345678",
+        "SET not-an-int 007",
+        "SELECT 5",
+        "SET five 5",
+        "SELECT 6",
+        "SET six 6",
+        "SWAPDB 5 6",
+        "SELECT 8",
+        "SET flushed x",
+        "FLUSHDB",
+        "SELECT 0",
+        "MULTI",
+        "INCR in-multi",
+        "SET in-multi2 x EX 1000",
+        "EXEC",
+    ] {
+        run(line);
+    }
+    let compressible = vec![b'z'; 50_000];
+    let binary: Vec<u8> = (0..=255).cycle().take(20_000).collect();
+    for (key, value) in [(&b"compressible"[..], &compressible), (b"binary\r\n\0\xff", &binary)] {
+        assert_eq!(show(&client.call(&[b"SET", key, value])), "OK");
+    }
+    let payload = client.call(&["DUMP", "compressible"]);
+    let payload = payload.as_bytes().expect("DUMP answers a string");
+    assert_eq!(show(&client.call(&[b"RESTORE".as_slice(), b"restored", b"1000000", payload])), "OK");
+    // Reading makes sure that what is over is deleted.
+    wait_eq("0", || client.run("EXISTS fleeting"));
+}
+
+/// One master and one replica of two kinds, through everything that can happen between them.
+fn follow(master: Maker<'_>, replica: Maker<'_>, diskless: &str) {
+    let master = master().args(&["--repl-diskless-sync", diskless]).start();
+    change_everything(&master);
+    let relay = Relay::to(master.port());
+    let replica = replica().follow_port(relay.port()).start();
+
+    // The snapshot, then the stream.
+    replica.assert_same_data_as(&master);
+    assert!(dataset::read(replica.port()).len() > 50);
+    change_everything(&master);
+    replica.assert_same_data_as(&master);
+    assert!(replica.run("SET k v").starts_with("-READONLY "));
+
+    // The master deletes what has expired.
+    master.ok(&["SET fleeting x PX 50"]);
+    let keys = master.count("sync_full");
+    wait_eq("0", || master.run("EXISTS fleeting"));
+    wait("the replica's key is gone as well", || !dataset::read(replica.port()).contains_key(&(0, b"fleeting".to_vec())));
+
+    // A cut.
+    relay.cut();
+    wait_eq("down", || replica.info("master_link_status"));
+    change_everything(&master);
+    master.ok(&["SET while-cut yes"]);
+    relay.heal();
+    replica.assert_same_data_as(&master);
+    assert_eq!(replica.run("GET while-cut"), "yes");
+    assert_eq!(master.count("sync_full"), keys, "healed by a partial resynchronisation");
+    assert_eq!(master.count("sync_partial_ok"), 1);
+
+    // The roles turn round: the old master follows, with what it has.
+    replica.wait_for_offset_of(&master);
+    relay.cut();
+    assert_eq!(replica.run("REPLICAOF NO ONE"), "OK");
+    replica.ok(&["SET promoted yes"]);
+    let (new_master, old_master) = (replica, master);
+    old_master.replicate(&new_master);
+    wait_eq("yes", || old_master.run("GET promoted"));
+    old_master.assert_same_data_as(&new_master);
+    change_everything(&new_master);
+    old_master.assert_same_data_as(&new_master);
+}
+
+/// Three of two kinds: the middle one is lost, its replica goes on with the top; then the top is lost.
+fn chain(top: Maker<'_>, middle: Maker<'_>, last: Maker<'_>) {
+    let top = top().start();
+    change_everything(&top);
+    let middle = middle().follow(&top).start();
+    middle.wait_for_link();
+    let last = last().follow(&middle).start();
+    last.wait_for_link();
+    change_everything(&top);
+    last.assert_same_data_as(&top);
+    middle.assert_same_data_as(&top);
+
+    let full = top.count("sync_full");
+    last.wait_for_offset_of(&middle);
+    last.replicate(&top);
+    top.ok(&["SET moved-up yes"]);
+    wait_eq("yes", || last.run("GET moved-up"));
+    assert_eq!(top.count("sync_full"), full, "one history, so it can go on with any of them");
+
+    for replica in [&middle, &last] {
+        replica.wait_for_offset_of(&top);
+    }
+    drop(top);
+    assert_eq!(middle.run("REPLICAOF NO ONE"), "OK");
+    let full = middle.count("sync_full");
+    last.replicate(&middle);
+    middle.ok(&["SET after yes"]);
+    wait_eq("yes", || last.run("GET after"));
+    assert_eq!(middle.count("sync_full"), full, "the sibling follows without a full resynchronisation");
+    last.assert_same_data_as(&middle);
+}
+
+/// A dump written by one is read by the other.
+fn hand_over_a_dump(from: Maker<'_>, to: Maker<'_>) {
+    let from = from().start();
+    change_everything(&from);
+    assert_eq!(from.run("SAVE"), "OK");
+    let to = to();
+    std::fs::copy(from.path("dump.rdb"), to.dir().join("dump.rdb")).unwrap();
+    let to = to.start();
+    dataset::assert_equal(from.port(), to.port());
+}
+
+#[test]
+fn redis_follows_tandem_with_a_streamed_snapshot() {
+    let Some(redis) = peers::redis_server() else { return };
+    follow(&tandem, &|| Server::peer(&redis), "yes");
+}
+
+#[test]
+fn redis_follows_tandem_with_a_snapshot_on_disk() {
+    let Some(redis) = peers::redis_server() else { return };
+    follow(&tandem, &|| Server::peer(&redis), "no");
+}
+
+#[test]
+fn tandem_follows_redis_with_a_streamed_snapshot() {
+    let Some(redis) = peers::redis_server() else { return };
+    follow(&|| Server::peer(&redis), &tandem, "yes");
+}
+
+#[test]
+fn tandem_follows_redis_with_a_snapshot_on_disk() {
+    let Some(redis) = peers::redis_server() else { return };
+    follow(&|| Server::peer(&redis), &tandem, "no");
+}
+
+#[test]
+fn tandem_between_two_redis() {
+    let Some(redis) = peers::redis_server() else { return };
+    chain(&|| Server::peer(&redis), &tandem, &|| Server::peer(&redis));
+}
+
+#[test]
+fn redis_between_two_tandems() {
+    let Some(redis) = peers::redis_server() else { return };
+    chain(&tandem, &|| Server::peer(&redis), &tandem);
+}
+
+#[test]
+fn dumps_of_redis_are_read() {
+    let Some(redis) = peers::redis_server() else { return };
+    hand_over_a_dump(&|| Server::peer(&redis), &tandem);
+}
+
+#[test]
+fn dumps_are_read_by_redis() {
+    let Some(redis) = peers::redis_server() else { return };
+    hand_over_a_dump(&tandem, &|| Server::peer(&redis));
+}
+
+#[test]
+fn valkey_follows_and_is_followed() {
+    let Some(valkey) = peers::valkey_server() else { return };
+    follow(&tandem, &|| Server::peer(&valkey), "yes");
+    follow(&|| Server::peer(&valkey), &tandem, "yes");
+}
+
+#[test]
+fn valkey_in_a_chain() {
+    let Some(valkey) = peers::valkey_server() else { return };
+    chain(&|| Server::peer(&valkey), &tandem, &tandem);
+    chain(&tandem, &tandem, &|| Server::peer(&valkey));
+}
+
+#[test]
+fn dumps_of_valkey_are_read() {
+    let Some(valkey) = peers::valkey_server() else { return };
+    hand_over_a_dump(&|| Server::peer(&valkey), &tandem);
+    hand_over_a_dump(&tandem, &|| Server::peer(&valkey));
+}
+
+/// Names of the fields of a section of INFO, in their order.
+fn field_names(server: &Server, section: &str) -> Vec<String> {
+    let reply = server.client().call(&["INFO", section]);
+    let text = String::from_utf8_lossy(reply.as_bytes().unwrap()).into_owned();
+    text.lines().filter_map(|line| Some(line.split_once(':')?.0.to_owned())).collect()
+}
+
+#[test]
+fn info_replication_looks_the_same() {
+    let Some(redis) = peers::redis_server() else { return };
+    let fields = |kind: Maker<'_>| {
+        let master = kind().start();
+        let alone = field_names(&master, "replication");
+        let replicas = [(); 2].map(|()| kind().follow(&master).start());
+        replicas.iter().for_each(Server::wait_for_link);
+        wait("both are online", || {
+            ["slave0", "slave1"].iter().all(|field| master.info(field).contains("state=online"))
+        });
+        // Without the values that no two servers share.
+        let line = master.info("slave0");
+        let line: Vec<_> = line.split(',').filter_map(|field| Some(field.split_once('=')?.0.to_owned())).collect();
+        let served = field_names(&master, "replication");
+        let following = field_names(&replicas[0], "replication");
+        drop(master);
+        wait_eq("down", || replicas[0].info("master_link_status"));
+        let mut fields = vec![alone, line, served, following, field_names(&replicas[0], "replication")];
+        // Versions from 8.0 on add fields of their own.
+        for names in &mut fields {
+            names.retain(|name| !name.starts_with("replicas_") && !name.starts_with("master_current_"));
+        }
+        fields
+    };
+    assert_eq!(fields(&tandem), fields(&|| Server::peer(&redis)));
+}
+
+#[test]
+fn the_command_line_client_fetches_a_dump() {
+    let (Some(redis), Some(cli)) = (peers::redis_server(), peers::redis_cli()) else { return };
+    for diskless in ["yes", "no"] {
+        let master = tandem().args(&["--repl-diskless-sync", diskless]).start();
+        change_everything(&master);
+        let copy = Server::peer(&redis);
+        let path = copy.dir().join("dump.rdb");
+        let output =
+            Command::new(&cli).args(["-p", &master.port().to_string(), "--rdb"]).arg(&path).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        dataset::assert_equal(master.port(), copy.start().port());
+    }
+}
+
+#[test]
+fn the_command_line_client_shows_the_stream() {
+    use std::io::{BufRead, BufReader};
+    let Some(cli) = peers::redis_cli() else { return };
+    let master = tandem().start();
+    let mut command = Command::new(cli);
+    command.args(["-p", &master.port().to_string(), "--replica"]).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    wait("it is served as a replica", || master.info("slave0").contains("state=online"));
+    master.ok(&["SET greeting hello"]);
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    // Pings may come between. The loop ends when the line has come; if it never does, the master's end closes the pipe.
+    let seen: Vec<String> = {
+        let mut seen = Vec::new();
+        for line in lines {
+            let found = line.contains("\"greeting\"");
+            seen.push(line);
+            if found {
+                break;
+            }
+        }
+        seen
+    };
+    let _ = child.kill();
+    let _ = child.wait();
+    assert!(seen.iter().any(|line| line == "\"SELECT\",\"0\""), "{seen:?}");
+    assert_eq!(seen.last().unwrap().to_uppercase(), "\"SET\",\"GREETING\",\"HELLO\"");
+}
+
+#[test]
+fn a_redis_replica_that_was_cut_off_long_takes_everything_anew() {
+    let Some(redis) = peers::redis_server() else { return };
+    for (master, replica) in [(true, false), (false, true)] {
+        let kind = |ours: bool| if ours { tandem() } else { Server::peer(Path::new(&redis)) };
+        let master = kind(master).args(&["--repl-backlog-size", "16kb"]).start();
+        let relay = Relay::to(master.port());
+        let replica = kind(replica).follow_port(relay.port()).start();
+        replica.wait_for_link();
+        relay.cut();
+        wait_eq("down", || replica.info("master_link_status"));
+        let mut client = Client::connect(master.port());
+        for i in 0..100 {
+            assert_eq!(client.run(&format!("SET key:{i} {}", "x".repeat(400))), "OK");
+        }
+        relay.heal();
+        replica.assert_same_data_as(&master);
+        assert_eq!(master.count("sync_full"), 2);
+    }
+}

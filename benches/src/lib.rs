@@ -47,15 +47,20 @@ pub fn run(node: &mut Node, client: ConnId, requests: &[u8]) -> usize {
 fn drain(node: &mut Node, conn: ConnId) -> usize {
     let mut total = 0;
     loop {
-        let mut slices: SmallVec<[&[u8]; 16]> = SmallVec::new();
-        node.output(conn, &mut slices);
-        let len = slices.iter().map(|slice| slice.len()).sum();
+        let len = pending(node, conn);
         if len == 0 {
             return total;
         }
         total += len;
         node.written(NOW, conn, len);
     }
+}
+
+/// Bytes that a socket would be given now.
+fn pending(node: &Node, conn: ConnId) -> usize {
+    let mut slices: SmallVec<[&[u8]; 16]> = SmallVec::new();
+    node.output(conn, &mut slices);
+    slices.iter().map(|slice| slice.len()).sum()
 }
 
 /// A pipeline of `SET key value` over random keys of a keyspace.

@@ -100,7 +100,8 @@ impl Client {
     /// If there is none.
     pub fn call<A: AsRef<[u8]>>(&mut self, args: &[A]) -> OwnedReply {
         self.send(args);
-        self.try_receive().unwrap_or_else(|error| panic!("waiting for the reply to {}: {error}", printable(args)))
+        self.try_receive()
+            .unwrap_or_else(|error| panic!("waiting for the reply to {}: {error}", printable(args)))
     }
 
     /// Runs one line as somebody would type it, and answers the reply as [`show`] shows it.
@@ -121,7 +122,10 @@ impl Client {
     pub fn info(&mut self, section: &str) -> BTreeMap<String, String> {
         let reply = self.call(&["INFO", section]);
         let text = String::from_utf8_lossy(reply.as_bytes().unwrap_or_else(|| panic!("INFO: {reply:?}")));
-        text.lines().filter_map(|line| line.split_once(':')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+        text.lines()
+            .filter_map(|line| line.split_once(':'))
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .collect()
     }
 
     /// Reads bytes as they come until `enough` says so.
@@ -152,7 +156,9 @@ impl Client {
             Ok(_) => bytes,
             // The server closed while bytes of ours were on their way.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => bytes,
-            Err(error) => panic!("the server keeps the connection open: {error}, after {}", show_bytes(&bytes)),
+            Err(error) => {
+                panic!("the server keeps the connection open: {error}, after {}", show_bytes(&bytes))
+            }
         }
     }
 
@@ -211,7 +217,10 @@ mod tests {
             Value::Int(-1),
             Value::Null,
             Value::Error("ERR no".into()),
-            Value::Map(vec![(Value::Simple("k".into()), Value::Boolean(true)), (Value::Int(1), Value::NullArray)]),
+            Value::Map(vec![
+                (Value::Simple("k".into()), Value::Boolean(true)),
+                (Value::Int(1), Value::NullArray),
+            ]),
         ]);
         assert_eq!(show(&reply), "[a b -1 nil -ERR no {k:true 1:nil}]");
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use tempfile::TempDir;
 
-use crate::process::{Server, fail_with_log, read_log};
+use crate::process::{Server, answers, fail_with_log, read_log};
 use crate::wait::wait_some;
 
 /// How to start a server.
@@ -38,14 +38,8 @@ impl Launch {
     #[must_use]
     pub fn new(program: &Path) -> Launch {
         let dir = tempfile::Builder::new().prefix("tandem-test-").tempdir().expect("a temporary directory");
-        Launch {
-            program: program.to_owned(),
-            before: Vec::new(),
-            args: Vec::new(),
-            port: free_port(),
-            dir,
-        }
-        .args(&["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"])
+        Launch { program: program.to_owned(), before: Vec::new(), args: Vec::new(), port: free_port(), dir }
+            .args(&["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"])
     }
 
     /// The same without any option of the harness's own but the port, for tests that state all of it.
@@ -132,10 +126,11 @@ impl Launch {
     /// If it does not end.
     #[must_use]
     pub fn fail(&self) -> Failure {
-        let mut child = self.command().spawn().unwrap_or_else(|error| panic!("{}: {error}", self.program.display()));
+        let mut child =
+            self.command().spawn().unwrap_or_else(|error| panic!("{}: {error}", self.program.display()));
         let status = wait_some("a server that cannot start ends", || {
             let ended = child.try_wait().expect("a child can be waited for");
-            if ended.is_none() && crate::client::Client::try_connect(self.port).is_ok_and(|mut c| c.run("PING") == "PONG") {
+            if ended.is_none() && answers(self.port) {
                 let _ = child.kill();
                 fail_with_log(&self.log_path(), "the server has come up");
             }
@@ -153,7 +148,8 @@ impl Launch {
         words.push(self.program.to_str().expect("a program's path is UTF-8").to_owned());
         words.extend(self.args.iter().cloned());
         words.extend(["--port".to_owned(), self.port.to_string()]);
-        let output = std::fs::OpenOptions::new().create(true).append(true).open(self.log_path()).expect("a log file");
+        let output =
+            std::fs::OpenOptions::new().create(true).append(true).open(self.log_path()).expect("a log file");
         let errors = output.try_clone().expect("a second handle of the log file");
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).current_dir(self.dir.path());

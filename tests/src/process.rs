@@ -87,12 +87,7 @@ impl Server {
             if let Some(status) = child.try_wait().expect("a child can be waited for") {
                 fail_with_log(&log_path, &format!("the server has ended: {status}"));
             }
-            let Ok(mut client) = Client::try_connect(port) else { return false };
-            client.send(&["PING"]);
-            client.try_receive().is_ok_and(|reply| {
-                let text = crate::client::show(&reply);
-                ["PONG", "-NOAUTH", "-MASTERDOWN"].iter().any(|start| text.starts_with(start))
-            })
+            answers(port)
         });
     }
 
@@ -258,9 +253,26 @@ impl Drop for Server {
             let _ = child.wait();
         }
         if std::thread::panicking() {
-            eprintln!("--- log of {} on port {}:\n{}", self.launch.program.display(), self.port(), tail(&self.log()));
+            eprintln!(
+                "--- log of {} on port {}:\n{}",
+                self.launch.program.display(),
+                self.port(),
+                tail(&self.log())
+            );
         }
     }
+}
+
+/// Whether a server answers PING there, if only to ask for a password.
+pub(crate) fn answers(port: u16) -> bool {
+    let Ok(mut client) = Client::try_connect(port) else { return false };
+    if client.send_raw(b"PING\r\n").is_err() {
+        return false;
+    }
+    client.try_receive().is_ok_and(|reply| {
+        let text = crate::client::show(&reply);
+        ["PONG", "-NOAUTH", "-MASTERDOWN"].iter().any(|start| text.starts_with(start))
+    })
 }
 
 pub(crate) fn read_log(path: &Path) -> String {

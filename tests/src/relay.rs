@@ -118,7 +118,10 @@ impl Shared {
             self.connections.fetch_add(1, Ordering::SeqCst);
             for (from, to) in [(&near, &far), (&far, &near)] {
                 let _ = from.set_nodelay(true);
-                let (Ok(from), Ok(to), Ok(kept)) = (from.try_clone(), to.try_clone(), from.try_clone()) else { continue };
+                let (Ok(from), Ok(to), Ok(kept)) = (from.try_clone(), to.try_clone(), from.try_clone())
+                else {
+                    continue;
+                };
                 self.streams.lock().expect("nobody panics with the streams").push(kept);
                 let shared = Arc::clone(&self);
                 std::thread::spawn(move || shared.pump(from, to));

@@ -112,7 +112,10 @@ fn faults(
     }
     let exists = |name: &String| packages.values().any(|package| package.name == *name);
     faults.extend(
-        allowed.keys().filter(|name| !exists(name)).map(|name| format!("{name} is in the table and does not exist")),
+        allowed
+            .keys()
+            .filter(|name| !exists(name))
+            .map(|name| format!("{name} is in the table and does not exist")),
     );
     faults
 }
@@ -176,7 +179,8 @@ fn what_does_no_io_does_not_speak_of_it() {
 fn without_tests_and_comments(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let lines: Vec<&str> = text.lines().collect();
     let begins_tests = |i: &usize| {
-        lines[*i].trim() == "#[cfg(test)]" && lines.get(i + 1).is_some_and(|next| next.contains("mod tests {"))
+        lines[*i].trim() == "#[cfg(test)]"
+            && lines.get(i + 1).is_some_and(|next| next.contains("mod tests {"))
     };
     let end = (0..lines.len()).find(begins_tests).unwrap_or(lines.len());
     let code = |line: &str| !line.trim_start().starts_with("//");

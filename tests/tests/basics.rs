@@ -11,7 +11,8 @@ use redis::{Commands, RedisResult};
 
 /// A connection of the client library.
 fn connect(server: &Server, query: &str) -> redis::Connection {
-    let client = redis::Client::open(format!("redis://127.0.0.1:{}/{query}", server.port())).expect("an address");
+    let client =
+        redis::Client::open(format!("redis://127.0.0.1:{}/{query}", server.port())).expect("an address");
     client.get_connection().expect("the server answers a real client")
 }
 
@@ -27,7 +28,10 @@ fn a_client_library_feels_at_home() -> RedisResult<()> {
     assert_eq!(con.decr::<_, _, i64>("visits", 7)?, -2);
     assert_eq!(con.append::<_, _, usize>("name", " server")?, 13);
     assert_eq!(con.getrange::<_, String>("name", 0, 5)?, "Tandem");
-    assert_eq!(con.mget::<_, Vec<Option<String>>>(&["name", "nobody"])?, [Some("Tandem server".into()), None]);
+    assert_eq!(
+        con.mget::<_, Vec<Option<String>>>(&["name", "nobody"])?,
+        [Some("Tandem server".into()), None]
+    );
     assert!(con.expire::<_, bool>("name", 100)?);
     assert!((99..=100).contains(&con.ttl::<_, i64>("name")?));
     assert!(con.persist::<_, bool>("name")?);
@@ -124,7 +128,10 @@ fn configuration_at_run_time() {
     assert_eq!(client.run("CONFIG GET timeout"), "[timeout 300]", "all or none");
     assert_eq!(client.run("CONFIG REWRITE"), "OK");
     let written = std::fs::read_to_string(server.path("redis.conf")).unwrap();
-    assert!(written.starts_with("# the first line\nmaxclients 100\n\n# behind it\ntimeout 300\n"), "{written}");
+    assert!(
+        written.starts_with("# the first line\nmaxclients 100\n\n# behind it\ntimeout 300\n"),
+        "{written}"
+    );
 
     assert!(server.terminate().success());
     server.start_again();
@@ -133,10 +140,15 @@ fn configuration_at_run_time() {
 
 #[test]
 fn an_unknown_directive_stops_the_start() {
-    let launch = Launch::bare(&tandem_server()).config_file("redis.conf", "timeout 1\nrepl-backlog-sise 64mb\n");
+    let launch =
+        Launch::bare(&tandem_server()).config_file("redis.conf", "timeout 1\nrepl-backlog-sise 64mb\n");
     let failure = launch.fail();
     assert!(!failure.status.success());
-    assert!(failure.log.contains("redis.conf:2") && failure.log.contains("'repl-backlog-size'"), "{}", failure.log);
+    assert!(
+        failure.log.contains("redis.conf:2") && failure.log.contains("'repl-backlog-size'"),
+        "{}",
+        failure.log
+    );
 }
 
 #[test]
@@ -168,7 +180,11 @@ fn sigterm_saves_and_a_restart_brings_everything_back() {
     assert_eq!(server.run("SET late arrival"), "OK");
     server.kill();
     server.start_again();
-    assert_eq!(harness::dataset::read(server.port()), before, "a crash loses what was not saved, and only that");
+    assert_eq!(
+        harness::dataset::read(server.port()),
+        before,
+        "a crash loses what was not saved, and only that"
+    );
 
     assert_eq!(server.run("SET late arrival"), "OK");
     assert_eq!(server.run("SAVE"), "OK");
@@ -195,7 +211,11 @@ fn shutdown_by_command() {
     server.ok(&["SET k v"]);
     let mut client = server.client();
     client.send(&["SHUTDOWN", "SAVE"]);
-    assert_eq!(client.try_receive().unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof, "no answer is the answer");
+    assert_eq!(
+        client.try_receive().unwrap_err().kind(),
+        std::io::ErrorKind::UnexpectedEof,
+        "no answer is the answer"
+    );
     assert!(server.wait_for_end().success());
     server.start_again();
     assert_eq!(server.run("GET k"), "v");
@@ -236,7 +256,8 @@ fn clients_are_known_and_limited() {
 #[test]
 fn a_unix_socket() {
     use std::io::{Read, Write};
-    let server = Server::tandem().unsaved().args(&["--unixsocket", "tandem.sock", "--unixsocketperm", "700"]).start();
+    let server =
+        Server::tandem().unsaved().args(&["--unixsocket", "tandem.sock", "--unixsocketperm", "700"]).start();
     let mut stream = std::os::unix::net::UnixStream::connect(server.path("tandem.sock")).unwrap();
     stream.write_all(b"PING\r\n").unwrap();
     let mut reply = [0; 7];
@@ -343,7 +364,8 @@ fn protected_mode_refuses_strangers() {
     // to try.
     let Some(address) = own_address() else { return peers::skipped("address beside the loopback's") };
     let connect = |protected: &str| {
-        let server = Server::tandem().unsaved().args(&["--bind", "0.0.0.0", "--protected-mode", protected]).start();
+        let server =
+            Server::tandem().unsaved().args(&["--bind", "0.0.0.0", "--protected-mode", protected]).start();
         use std::io::{Read, Write};
         let mut stream = std::net::TcpStream::connect((address, server.port())).unwrap();
         let _ = stream.write_all(b"PING\r\n");

@@ -76,7 +76,8 @@ fn random_bytes() {
         let mut bytes: Vec<u8> = std::iter::repeat_with(|| rng.u8(..)).take(len).collect();
         // Half of them begin as requests do.
         if seed % 2 == 0 {
-            let starts = [&b"*3\r\n$3\r\nSET\r\n"[..], b"*2\r\n$", b"*", b"PING\r\n", b"*1\r\n$4\r\nINFO\r\n"];
+            let starts =
+                [&b"*3\r\n$3\r\nSET\r\n"[..], b"*2\r\n$", b"*", b"PING\r\n", b"*1\r\n$4\r\nINFO\r\n"];
             bytes.splice(0..0, starts[rng.usize(..starts.len())].iter().copied());
         }
         let mut client = server.client();
@@ -131,7 +132,14 @@ fn commands_that_are_none() {
     assert!(reply.starts_with("-ERR unknown command 'NO  +OK'"), "{reply}");
     assert_eq!(client.run("PING"), "PONG");
     // The other sides of replication, out of place.
-    for line in ["REPLCONF", "REPLCONF ACK", "REPLCONF listening-port x", "PSYNC x y", "PSYNC ? x", "REPLCONF GETACK *"] {
+    for line in [
+        "REPLCONF",
+        "REPLCONF ACK",
+        "REPLCONF listening-port x",
+        "PSYNC x y",
+        "PSYNC ? x",
+        "REPLCONF GETACK *",
+    ] {
         let mut client = server.client();
         client.send_raw(format!("{line}\r\nPING\r\n").as_bytes()).unwrap();
         client.finish_sending();
@@ -181,7 +189,7 @@ fn dump() -> Vec<u8> {
     let mut client = server.client();
     for i in 0..300 {
         assert_eq!(client.run(&format!("SET key:{i} {}", i * 1000)), "OK");
-        assert_eq!(client.run(&format!("SET text:{i} {} PX 100000000", "abc".repeat(i))), "OK");
+        assert_eq!(client.run(&format!("SET text:{i} {} PX 100000000", "abc".repeat(i + 1))), "OK");
     }
     assert_eq!(client.run("SAVE"), "OK");
     std::fs::read(server.path("dump.rdb")).unwrap()

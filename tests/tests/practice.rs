@@ -117,7 +117,10 @@ fn practice(way: Way) {
     }
     let info = one.client().info("replication");
     assert_eq!((info["role"].as_str(), info["slave_read_only"].as_str()), ("slave", "1"));
-    assert_eq!((info["master_host"].as_str(), &info["master_port"]), ("127.0.0.1", &master.port().to_string()));
+    assert_eq!(
+        (info["master_host"].as_str(), &info["master_port"]),
+        ("127.0.0.1", &master.port().to_string())
+    );
     assert_eq!(info["master_replid"], master.info("master_replid"));
 
     // A write arrives, and only the master takes one.
@@ -190,7 +193,8 @@ fn set_up_by_the_command() {
 fn read_stream_until(master: &Server, text: &str) -> String {
     let mut client = Client::connect(master.port());
     client.send_raw(b"PSYNC ? -1\r\n").unwrap();
-    let bytes = client.read_raw_until(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()));
+    let bytes =
+        client.read_raw_until(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()));
     String::from_utf8_lossy(&bytes.unwrap()).into_owned()
 }
 
@@ -218,7 +222,10 @@ fn the_deletion_of_an_expired_key_is_in_the_stream() {
         master.ok(&["SET fleeting x PX 50"]);
         reader.join().unwrap()
     });
-    assert!(reader.contains("*5\r\n$3\r\nSET\r\n$8\r\nfleeting\r\n$1\r\nx\r\n$4\r\nPXAT\r\n$13\r\n"), "{reader}");
+    assert!(
+        reader.contains("*5\r\n$3\r\nSET\r\n$8\r\nfleeting\r\n$1\r\nx\r\n$4\r\nPXAT\r\n$13\r\n"),
+        "{reader}"
+    );
 }
 
 #[test]
@@ -324,9 +331,8 @@ fn fill(server: &Server, keys: usize) {
 fn full_sync_under_writes(diskless: &str, load: &str) {
     let master = Server::tandem().unsaved().args(&["--repl-diskless-sync", diskless]).start();
     fill(&master, 5_000);
-    let replicas = [(); 2].map(|()| {
-        Server::tandem().unsaved().args(&["--repl-diskless-load", load]).follow(&master).start()
-    });
+    let replicas = [(); 2]
+        .map(|()| Server::tandem().unsaved().args(&["--repl-diskless-load", load]).follow(&master).start());
     let mut client = master.client();
     wait("both links are up", || {
         client.run("INCR writes-meanwhile");
@@ -461,7 +467,8 @@ fn transactions_arrive_whole_and_databases_are_kept_apart() {
     assert_eq!(client.run("SWAPDB 3 4"), "OK");
     replica.assert_same_data_as(&master);
     let data = harness::dataset::read(replica.port());
-    let keys: Vec<_> = data.keys().map(|(db, key)| (*db, String::from_utf8_lossy(key).into_owned())).collect();
+    let keys: Vec<_> =
+        data.keys().map(|(db, key)| (*db, String::from_utf8_lossy(key).into_owned())).collect();
     assert_eq!(keys, [(4, "a".to_owned()), (4, "in-three".to_owned()), (5, "b".to_owned())]);
 }
 

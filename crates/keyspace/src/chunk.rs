@@ -225,22 +225,17 @@ impl Chunk {
     pub(crate) fn replace(&mut self, at: At, record: RecordRef) -> RecordRef {
         match at {
             At::Slot { segment, slot } => self.segments[usize::from(segment) % SLOTS].replace(slot, record),
-            At::Spill { index, .. } => {
-                std::mem::replace(self.spill_mut().get_mut(index as usize), record)
-            }
+            At::Spill { index, .. } => std::mem::replace(self.spill_mut().get_mut(index as usize), record),
         }
     }
 
+    /// The segment of a position and the way there; asks for the segment's cache line.
     #[inline]
-    pub(crate) fn prefetch(&self, position: Position) {
+    pub(crate) fn start(&self, position: Position) -> (&Segment, Route) {
         let route = self.route(position);
-        self.segments[route.segment % SLOTS].prefetch(route.blocks, route.coord);
-    }
-
-    #[inline]
-    pub(crate) fn prefetch_record(&self, position: Position) {
-        let route = self.route(position);
-        self.segments[route.segment % SLOTS].prefetch_record(route.blocks, route.coord);
+        let segment = &self.segments[route.segment % SLOTS];
+        segment.prefetch();
+        (segment, route)
     }
 
     /// The records in the spill.
@@ -656,4 +651,5 @@ impl Chunk {
     }
 }
 
-const _: () = assert!(size_of::<Chunk>() + size_of::<usize>() <= 5120, "one size class, with the count in front");
+const _: () =
+    assert!(size_of::<Chunk>() + size_of::<usize>() <= 5120, "one size class, with the count in front");

@@ -59,18 +59,23 @@ impl Db {
     #[inline]
     pub fn prefetch(&self, hash: u64) {
         let position = Position::of_hash(hash);
-        if let Some(chunk) = self.table.directory.chunk(position) {
-            chunk.prefetch(position);
-        }
+        self.table.start(position);
     }
 
     /// Gets the record of a key with this hash on its way into the cache.
     #[inline]
     pub fn prefetch_record(&self, hash: u64) {
         let position = Position::of_hash(hash);
-        if let Some(chunk) = self.table.directory.chunk(position) {
-            chunk.prefetch_record(position);
+        if let Some(home) = self.table.start(position).and_then(crate::segment::Home::prefetch_record) {
+            home.prefetch_displaced_record();
         }
+    }
+
+    /// Gets all that operations on keys with these hashes will look at on its way into the cache: the two stages of
+    /// [`Db::prefetch`] and [`Db::prefetch_record`] at once, and better, since it never waits for one key alone.
+    #[inline]
+    pub fn prefetch_batch(&self, hashes: &[u64]) {
+        self.table.prefetch_batch(hashes);
     }
 
     /// The entry of a key.
@@ -261,7 +266,10 @@ impl Db {
 
 impl std::fmt::Debug for Db {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Db").field("len", &self.len()).field("expires", &self.expires()).finish_non_exhaustive()
+        f.debug_struct("Db")
+            .field("len", &self.len())
+            .field("expires", &self.expires())
+            .finish_non_exhaustive()
     }
 }
 

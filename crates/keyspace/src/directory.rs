@@ -136,7 +136,10 @@ impl Directory {
             assert_eq!(seen, 1 << (self.depth - chunk.depth()));
         }
         for (depth, &count) in self.at_depth.iter().enumerate() {
-            assert_eq!(self.chunks.iter().filter(|chunk| chunk.depth() as usize == depth).count(), count as usize);
+            assert_eq!(
+                self.chunks.iter().filter(|chunk| chunk.depth() as usize == depth).count(),
+                count as usize
+            );
         }
         assert!(self.depth == 0 || self.at_depth[self.depth as usize] > 0);
     }

@@ -67,6 +67,8 @@ mod record;
 mod segment;
 mod spill;
 mod table;
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub use db::Db;

@@ -7,7 +7,7 @@
 //! coordinates alone, without reading a record; only when it splits in two does it look at keys again.
 
 use crate::block::{BLOCK_BUCKETS, BLOCK_SLOTS, Block, BlockRef, COORD_BITS, Coord, Side, bucket_slots};
-use crate::record::{RecordMut, RecordPtr, RecordRef};
+use crate::record::{RecordMut, RecordPtr, RecordRef, prefetch};
 
 /// Blocks of the largest segment.
 pub(crate) const MAX_BLOCKS: usize = 8;
@@ -93,12 +93,7 @@ impl Segment {
 
     /// The slot of a key, and its record.
     #[inline]
-    pub(crate) fn find(
-        &self,
-        blocks: usize,
-        coord: Coord,
-        key: &[u8],
-    ) -> Option<(SlotIndex, RecordPtr<'_>)> {
+    pub(crate) fn find(&self, blocks: usize, coord: Coord, key: &[u8]) -> Option<(SlotIndex, RecordPtr<'_>)> {
         if blocks == 0 {
             return None;
         }
@@ -122,44 +117,34 @@ impl Segment {
         key: &[u8],
     ) -> Option<(SlotIndex, RecordPtr<'_>)> {
         let block = self.block(home);
-        SIDES.into_iter().filter(|&side| block.displaced(home % BLOCK_BUCKETS, side) > 0).find_map(|side| {
-            let bucket = neighbour(home, side, blocks);
-            find_in(self.block(bucket), bucket, coord, key)
-        })
+        let places = SIDES
+            .map(|side| (block.displaced(home % BLOCK_BUCKETS, side) > 0).then(|| neighbour(home, side, blocks)));
+        // Have both on their way before waiting for the first.
+        places.into_iter().flatten().for_each(|bucket| self.prefetch_bucket(bucket));
+        places.into_iter().flatten().find_map(|bucket| find_in(self.block(bucket), bucket, coord, key))
     }
 
-    /// Asks for the cache line that a lookup, or a write, of this coordinate begins with.
     #[inline]
-    pub(crate) fn prefetch(&self, blocks: usize, coord: Coord) {
-        if blocks > 0 {
-            let home = home(coord, blocks);
-            self.block(home).prefetch(home % BLOCK_BUCKETS);
-        }
+    fn prefetch_bucket(&self, bucket: usize) {
+        self.block(bucket).prefetch(bucket % BLOCK_BUCKETS);
     }
 
-    /// Asks for the record that a lookup of this coordinate would most likely look at.
+    /// Asks for the cache line that has the pointers to the blocks.
     #[inline]
-    pub(crate) fn prefetch_record(&self, blocks: usize, coord: Coord) {
+    pub(crate) fn prefetch(&self) {
+        prefetch(&raw const *self);
+    }
+
+    /// Where a lookup, or a write, of this coordinate begins; asks for that cache line.
+    #[inline]
+    pub(crate) fn start(&self, blocks: usize, coord: Coord) -> Option<Home<'_>> {
         if blocks == 0 {
-            return;
+            return None;
         }
-        let home = home(coord, blocks);
-        let block = self.block(home);
-        let mut found = false;
-        for (_, record) in block.candidates(home % BLOCK_BUCKETS, coord) {
-            record.prefetch();
-            found = true;
-        }
-        if !found && block.any_displaced(home % BLOCK_BUCKETS) {
-            for side in SIDES {
-                if block.displaced(home % BLOCK_BUCKETS, side) > 0 {
-                    let bucket = neighbour(home, side, blocks);
-                    for (_, record) in self.block(bucket).candidates(bucket % BLOCK_BUCKETS, coord) {
-                        record.prefetch();
-                    }
-                }
-            }
-        }
+        let bucket = home(coord, blocks);
+        let block = self.block(bucket);
+        block.prefetch(bucket % BLOCK_BUCKETS);
+        Some(Home { segment: self, block, bucket: bucket as u32, blocks: blocks as u16, coord })
     }
 
     #[inline]
@@ -200,8 +185,11 @@ impl Segment {
             return Err(record);
         }
         let home = home(coord, blocks);
-        let places =
-            [home, neighbour(home, Side::Next, blocks), neighbour(home, Side::Previous, blocks)];
+        if let Some(slot) = self.vacancy(home) {
+            return Ok(self.put(blocks, home, home, slot, coord, record));
+        }
+        let places = SIDES.map(|side| neighbour(home, side, blocks));
+        places.into_iter().for_each(|bucket| self.prefetch_bucket(bucket));
         for bucket in places {
             if let Some(slot) = self.vacancy(bucket) {
                 return Ok(self.put(blocks, home, bucket, slot, coord, record));
@@ -245,6 +233,14 @@ impl Segment {
     /// Frees a slot next to the bucket `home`, when that bucket and its neighbours are full: looks for the nearest
     /// vacancy on either side, and moves one record in each bucket on the way there to the next one.
     fn make_room(&mut self, blocks: usize, home: usize) -> Option<(usize, usize)> {
+        // Have the buckets on both sides on their way before waiting for the first.
+        for side in SIDES {
+            let mut bucket = neighbour(home, side, blocks);
+            for _ in 0..LONGEST_PATH / 2 {
+                bucket = neighbour(bucket, side, blocks);
+                self.prefetch_bucket(bucket);
+            }
+        }
         let paths = SIDES.map(|side| self.path_to_vacancy(blocks, neighbour(home, side, blocks), side));
         let (side, length) = match paths {
             [Some(next), Some(previous)] if previous < next => (Side::Previous, previous),
@@ -303,6 +299,9 @@ impl Segment {
     /// Takes out every record. The blocks stay, empty.
     pub(crate) fn drain(&mut self) -> Vec<(Coord, RecordRef)> {
         let mut records = Vec::with_capacity(MAX_BLOCKS * BLOCK_SLOTS);
+        for block in self.blocks() {
+            (0..BLOCK_BUCKETS).for_each(|bucket| block.prefetch(bucket));
+        }
         for block in self.blocks.iter_mut().filter_map(BlockRef::make_mut) {
             block.drain(&mut records);
         }
@@ -321,7 +320,7 @@ impl Segment {
         // Most find room at home. Whoever is there first is as good as anybody, so count instead of looking.
         let mut taken = [0; MAX_BLOCKS * BLOCK_BUCKETS];
         let mut made = self.blocks.each_mut().map(BlockRef::make_mut);
-        let mut displaced = Vec::new();
+        let mut displaced = Vec::with_capacity(MAX_BLOCKS * BLOCK_BUCKETS);
         for (coord, record) in records.drain(..) {
             let home = home(coord, blocks);
             match &mut made[home / BLOCK_BUCKETS] {
@@ -364,6 +363,63 @@ impl Segment {
     }
 }
 
+/// The home bucket of a coordinate: where the stages of prefetching stand.
+#[derive(Clone, Copy)]
+pub(crate) struct Home<'a> {
+    segment: &'a Segment,
+    block: &'a Block,
+    bucket: u32,
+    blocks: u16,
+    coord: Coord,
+}
+
+impl<'a> Home<'a> {
+    /// Asks for the record that a lookup would most likely look at. Gives itself back when that may be next door, and
+    /// has asked for the cache lines there.
+    #[inline]
+    pub(crate) fn prefetch_record(self) -> Option<Self> {
+        let mut found = false;
+        for (_, record) in self.block.candidates(self.bucket as usize % BLOCK_BUCKETS, self.coord) {
+            record.prefetch();
+            found = true;
+        }
+        if found {
+            return None;
+        }
+        let bucket = self.bucket as usize;
+        let displaced = self.block.any_displaced(bucket % BLOCK_BUCKETS);
+        if displaced || self.block.vacancy(bucket % BLOCK_BUCKETS).is_none() {
+            // The record is next door; or it is nowhere, and if it is added it goes there.
+            for side in SIDES {
+                self.segment.prefetch_bucket(neighbour(bucket, side, usize::from(self.blocks)));
+            }
+        }
+        displaced.then_some(self)
+    }
+
+    /// Asks for the record if it is next door.
+    #[inline]
+    pub(crate) fn prefetch_displaced_record(self) {
+        for (block, bucket) in self.next_door() {
+            for (_, record) in block.candidates(bucket, self.coord) {
+                record.prefetch();
+            }
+        }
+    }
+
+    /// The blocks, and buckets there, where records of this home are displaced to.
+    #[inline]
+    fn next_door(self) -> impl Iterator<Item = (&'a Block, usize)> {
+        let bucket = self.bucket as usize;
+        SIDES.into_iter().filter(move |&side| self.block.displaced(bucket % BLOCK_BUCKETS, side) > 0).map(
+            move |side| {
+                let bucket = neighbour(bucket, side, usize::from(self.blocks));
+                (self.segment.block(bucket), bucket % BLOCK_BUCKETS)
+            },
+        )
+    }
+}
+
 #[inline]
 fn find_in<'a>(
     block: &'a Block,
@@ -378,3 +434,115 @@ fn find_in<'a>(
 }
 
 const _: () = assert!(MAX_BLOCKS * BLOCK_BUCKETS <= 256);
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::record::{Parts, Payload};
+
+    fn record(key: &[u8]) -> RecordRef {
+        RecordRef::new(Parts { key, payload: Payload::Inline(b""), expiry: None, access: 0, raw: false })
+    }
+
+    fn segment(blocks: usize) -> Segment {
+        let mut segment = Segment::EMPTY;
+        segment.fill(blocks, &mut Vec::new());
+        segment
+    }
+
+    /// What is displaced is what is not at home.
+    fn check(segment: &Segment, blocks: usize) {
+        let mut displaced = HashMap::new();
+        for bucket in 0..blocks * BLOCK_BUCKETS {
+            for (_, coord, _) in segment.block(bucket).residents(bucket % BLOCK_BUCKETS) {
+                let home = home(coord, blocks);
+                if home != bucket {
+                    let side = SIDES.into_iter().position(|side| neighbour(home, side, blocks) == bucket);
+                    *displaced.entry((home, side.expect("next door"))).or_insert(0) += 1;
+                }
+            }
+        }
+        for bucket in 0..blocks * BLOCK_BUCKETS {
+            for (index, side) in SIDES.into_iter().enumerate() {
+                let counted = segment.block(bucket).displaced(bucket % BLOCK_BUCKETS, side);
+                assert_eq!(counted, displaced.get(&(bucket, index)).copied().unwrap_or(0));
+            }
+        }
+    }
+
+    #[test]
+    fn homes_divide_the_coordinates_evenly_and_in_order() {
+        for blocks in 1..=MAX_BLOCKS {
+            let buckets = blocks * BLOCK_BUCKETS;
+            assert_eq!(first_coord(0, blocks), 0);
+            assert_eq!(first_coord(buckets, blocks), 1 << COORD_BITS);
+            for bucket in 0..buckets {
+                let (first, next) = (first_coord(bucket, blocks), first_coord(bucket + 1, blocks));
+                // From the second on, since the coordinates may be a neighbour's.
+                assert_eq!(home(Coord::new(first + 1), blocks), bucket);
+                assert_eq!(home(Coord::new(next - 1), blocks), bucket);
+            }
+        }
+    }
+
+    #[test]
+    fn segments_fill_well_before_they_grow() {
+        for blocks in 1..=MAX_BLOCKS {
+            let runs = 40;
+            let mut placed = 0;
+            for run in 0..runs {
+                let mut rng = fastrand::Rng::with_seed(run);
+                let mut segment = segment(blocks);
+                while segment.place(blocks, Coord::new(rng.usize(..1 << COORD_BITS)), record(b"")).is_ok() {
+                    placed += 1;
+                }
+                check(&segment, blocks);
+            }
+            let fill = placed as f64 / (runs as usize * blocks * BLOCK_SLOTS) as f64;
+            assert!(fill > 0.94, "{blocks} blocks: {fill}");
+        }
+    }
+
+    #[test]
+    fn random_operations_match_a_map() {
+        let mut rng = fastrand::Rng::with_seed(7);
+        for blocks in [1, 2, 5, MAX_BLOCKS] {
+            let mut segment = segment(blocks);
+            let mut blocks = blocks;
+            let mut model = HashMap::new();
+            for step in 0..6000_u32 {
+                let key = rng.u16(..400).to_le_bytes();
+                let coord = Coord::new(usize::from(u16::from_le_bytes(key)) * 7919 % (1 << COORD_BITS));
+                let found = segment.find(blocks, coord, &key).map(|(at, _)| at);
+                assert_eq!(found.is_some(), model.contains_key(&key), "{key:?} at step {step}");
+                match found {
+                    Some(at) => {
+                        assert_eq!(segment.take(blocks, at).as_ptr().key(), key);
+                        model.remove(&key);
+                    }
+                    None => {
+                        if segment.place(blocks, coord, record(&key)).is_ok() {
+                            model.insert(key, coord);
+                        }
+                    }
+                }
+                if step % 500 == 0 {
+                    check(&segment, blocks);
+                    let fits = blocks_for(model.len()).max(1);
+                    let mut records = segment.drain();
+                    blocks = rng.usize(fits..=MAX_BLOCKS);
+                    assert!(segment.fill(blocks, &mut records).is_empty());
+                    check(&segment, blocks);
+                }
+            }
+            assert!(model.iter().all(|(key, &coord)| segment.find(blocks, coord, key).is_some()));
+            let mut by_home = 0;
+            for bucket in 0..blocks * BLOCK_BUCKETS {
+                segment.for_home(blocks, bucket, 0, &mut |_| by_home += 1);
+            }
+            assert_eq!(by_home, model.len());
+        }
+    }
+}

@@ -7,7 +7,7 @@ use crate::chunk::{At, Chunk, NEVER};
 use crate::directory::Directory;
 use crate::hash::{Hasher, POSITION_BITS, POSITION_END, Position};
 use crate::record::{RecordPtr, RecordRef};
-use crate::segment::{MAX_BLOCKS, first_coord};
+use crate::segment::{Home, MAX_BLOCKS, first_coord};
 
 /// What is counted over a whole table.
 #[derive(Debug, Default)]
@@ -78,6 +78,39 @@ impl Table {
     #[inline]
     pub(crate) fn get(&self, position: Position, key: &[u8]) -> Option<RecordPtr<'_>> {
         find(&self.directory, position, key)
+    }
+
+    /// The home bucket of a position; asks for its cache line.
+    #[inline]
+    pub(crate) fn start(&self, position: Position) -> Option<Home<'_>> {
+        let (segment, route) = self.directory.chunk(position)?.start(position);
+        segment.start(route.blocks, route.coord)
+    }
+
+    /// Prefetches what a batch of operations will look at. Each stage asks for what the next one reads.
+    pub(crate) fn prefetch_batch(&self, hashes: &[u64]) {
+        /// As many as the processor has lines in flight, more or less, and the first ones are there for the next stage.
+        const GROUP: usize = 32;
+        for hashes in hashes.chunks(GROUP) {
+            let mut routes = [None; GROUP];
+            for (route, &hash) in routes.iter_mut().zip(hashes) {
+                let position = Position::of_hash(hash);
+                if let Some(chunk) = self.directory.chunk(position) {
+                    *route = Some(chunk.start(position));
+                }
+            }
+            let mut homes = [None; GROUP];
+            for (home, route) in homes.iter_mut().zip(routes) {
+                *home = route.and_then(|(segment, route)| segment.start(route.blocks, route.coord));
+            }
+            let mut elsewhere = [None; GROUP];
+            for (elsewhere, home) in elsewhere.iter_mut().zip(homes) {
+                *elsewhere = home.and_then(Home::prefetch_record);
+            }
+            for home in elsewhere.into_iter().flatten() {
+                home.prefetch_displaced_record();
+            }
+        }
     }
 
     /// The chunk of a key, for writing, and the key's place there.
@@ -251,7 +284,9 @@ impl Table {
             // On to the end of what was looked at.
             let width = 1 << (POSITION_BITS - depth);
             let end = (position.get() & !(width - 1)) + width;
-            if Position::new(end).is_none_or(|next| next.prefix(chunk.depth()) != position.prefix(chunk.depth())) {
+            if Position::new(end)
+                .is_none_or(|next| next.prefix(chunk.depth()) != position.prefix(chunk.depth()))
+            {
                 chunk.refresh_earliest();
             }
             cursor.swept += end - position.get();
@@ -294,14 +329,8 @@ pub(crate) struct Records<'a> {
 
 impl<'a> Records<'a> {
     pub(crate) fn new(directory: &'a Directory, len: usize) -> Self {
-        let mut records = Self {
-            directory,
-            chunk: 0,
-            block: 0,
-            current: Vec::new(),
-            upcoming: Vec::new(),
-            remaining: len,
-        };
+        let mut records =
+            Self { directory, chunk: 0, block: 0, current: Vec::new(), upcoming: Vec::new(), remaining: len };
         records.advance();
         records.advance();
         records

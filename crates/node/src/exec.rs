@@ -48,7 +48,13 @@ impl Node {
         at
     }
 
-    fn parse_batch(&mut self, session: &mut Session, input: &[u8], from: usize, batch: &mut Batch) -> BatchEnd {
+    fn parse_batch(
+        &mut self,
+        session: &mut Session,
+        input: &[u8],
+        from: usize,
+        batch: &mut Batch,
+    ) -> BatchEnd {
         let limits = if session.authenticated {
             RequestLimits { max_bulk: self.env.proto_max_bulk_len, ..RequestLimits::default() }
         } else {
@@ -88,7 +94,13 @@ impl Node {
     }
 
     #[inline]
-    pub(crate) fn collect_keys(&self, db: usize, spec: Option<&'static CommandSpec>, args: Args<'_>, hashes: &mut Vec<u64>) {
+    pub(crate) fn collect_keys(
+        &self,
+        db: usize,
+        spec: Option<&'static CommandSpec>,
+        args: Args<'_>,
+        hashes: &mut Vec<u64>,
+    ) {
         let Some(spec) = spec else { return };
         let db = self.keyspace.db(db);
         for position in spec.keys_of(args) {
@@ -369,9 +381,10 @@ impl Node {
                         None => continue,
                     },
                 };
-                let existed = session.watched.iter().any(|watched| {
-                    watched.db == db && *watched.key == *key && watched.existed
-                });
+                let existed = session
+                    .watched
+                    .iter()
+                    .any(|watched| watched.db == db && *watched.key == *key && watched.existed);
                 session.watch_broken |= existed || exists;
             }
         }

@@ -7,9 +7,7 @@ use smallvec::SmallVec;
 
 use crate::action::{Action, Completion, ConnId, JobId};
 use crate::batch::Batch;
-use commands::{Effects, Env, ExpiryMode, Registry};
 use crate::host::HostTable;
-use keyspace::{ExpireCursor, Keyspace};
 use crate::pause::Pause;
 use crate::persistence::Persistence;
 use crate::replication::Replication;
@@ -18,6 +16,8 @@ use crate::slowlog::SlowLog;
 use crate::stats::{CommandStats, CpuReading, MemoryReading, Stats};
 use crate::time::Now;
 use crate::watch::Watchers;
+use commands::{Effects, Env, ExpiryMode, Registry};
+use keyspace::{ExpireCursor, Keyspace};
 
 /// What a node is told about the process it lives in.
 #[derive(Clone, Debug)]
@@ -172,8 +172,7 @@ impl Node {
             }
         }
         let host = HostTable::new(&registry);
-        let stats =
-            Stats { per_command: vec![CommandStats::default(); host.len()], ..Stats::default() };
+        let stats = Stats { per_command: vec![CommandStats::default(); host.len()], ..Stats::default() };
         let keyspace = Keyspace::new(databases, rng.u64(..));
         let replication = Replication::new(&mut rng, settings);
         let run_id = backlog::ReplicationId::random(&mut rng).to_string();
@@ -325,10 +324,13 @@ impl Node {
         self.slots[conn.slot()].slot = Slot::Client(session);
     }
 
-    /// Marks a connection as having output.
+    /// Marks a connection as having output. One that has none is left alone: nothing would be written, and so nothing would
+    /// ever take the mark away again.
     pub(crate) fn list_writable(&mut self, conn: ConnId) {
+        let end = self.replication.log.end();
         if let Some(session) = self.session_mut(conn) {
-            if session.listed {
+            let of_feed = session.replica.as_ref().is_some_and(|feed| feed.has_output(end));
+            if session.listed || !(of_feed || session.reply_pending() > 0) {
                 return;
             }
             session.listed = true;

@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use crate::action::{
-    Action, ConnId, JobId, LoadError, LoadJob, LoadSource, SaveJob, SaveReport, SaveTarget,
-};
+use crate::action::{Action, ConnId, JobId, LoadError, LoadJob, LoadSource, SaveJob, SaveReport, SaveTarget};
 use crate::node::Node;
 use crate::session::Blocked;
 use crate::snapshot::{LoadOptions, Loaded, SnapshotHeader, SnapshotOptions};

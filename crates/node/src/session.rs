@@ -6,8 +6,8 @@ use bytes::Bytes;
 use resp::{OwnedArgs, Proto, ReplyBuf, RequestParser};
 
 use crate::action::{ConnId, JobId};
-use commands::CommandSpec;
 use crate::replication::feed::ReplicaFeed;
+use commands::CommandSpec;
 
 /// Where a connection comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -216,9 +216,5 @@ impl PayloadQueue {
             self.chunks.pop_front();
         }
         taken
-    }
-
-    pub fn clear(&mut self) {
-        *self = PayloadQueue::default();
     }
 }

@@ -117,7 +117,7 @@ impl SnapshotWriter {
         let (mut bytes, mut keys, mut in_chunk) = (0u64, 0u64, 0u64);
         for index in 0..self.view.databases() {
             let db = self.view.db(index);
-            if db.len() == 0 {
+            if db.is_empty() {
                 continue;
             }
             writer.select_db(index as u64);
@@ -226,9 +226,7 @@ impl SnapshotLoader {
     /// [`LoadError::Corrupt`] when the bytes are no snapshot, or one that this node cannot hold.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), LoadError> {
         self.reader.feed(bytes);
-        while let Some(event) =
-            self.reader.next().map_err(|error| LoadError::Corrupt(error.to_string()))?
-        {
+        while let Some(event) = self.reader.next().map_err(|error| LoadError::Corrupt(error.to_string()))? {
             match event {
                 Event::Aux { key, value } => self.identity.read(key, value),
                 Event::SelectDb(index) => {
@@ -281,7 +279,10 @@ impl SnapshotLoader {
     /// [`LoadError::Corrupt`] when the snapshot is not at its end.
     pub fn finish(self) -> Result<Box<Loaded>, LoadError> {
         if !self.reader.is_finished() {
-            return Err(LoadError::Corrupt(format!("unexpected end of file at byte {}", self.reader.position())));
+            return Err(LoadError::Corrupt(format!(
+                "unexpected end of file at byte {}",
+                self.reader.position()
+            )));
         }
         Ok(Box::new(Loaded {
             identity: self.identity.get(),

@@ -24,7 +24,8 @@ mod tests {
 
     #[test]
     fn agrees_with_the_standard_library() {
-        let std = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros() as u64;
+        let std =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros() as u64;
         let ours = now();
         assert!(ours.unix_us.abs_diff(std) < 10_000_000);
         assert!(now().mono_us >= ours.mono_us);

@@ -34,7 +34,10 @@ pub(crate) fn report_panics_to(logger: Logger) {
 
 fn describe(panic: &std::panic::PanicHookInfo<'_>) -> String {
     let place = panic.location().map_or_else(|| "unknown place".to_owned(), ToString::to_string);
-    match panic.payload_as_str() {
+    let payload = panic.payload();
+    let text =
+        payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
+    match text {
         Some(text) => format!("{text} ({place})"),
         None => place,
     }

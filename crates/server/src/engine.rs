@@ -66,6 +66,8 @@ pub(crate) struct Engine {
     next_readings_us: u64,
     buffer: ReadBuffer,
     /// Reused between rounds.
+    /// Connections that were left before all was read or written.
+    unfinished: Vec<ConnId>,
     writable: Vec<ConnId>,
     actions: Vec<Action>,
     /// The settings as the engine last acted on them.
@@ -111,6 +113,7 @@ impl Engine {
             next_readings_us: now.mono_us,
             buffer: ReadBuffer::new(),
             writable: Vec::new(),
+            unfinished: Vec::new(),
             actions: Vec::new(),
             settings,
             now,
@@ -120,6 +123,7 @@ impl Engine {
             owns_process,
         };
         engine.watch_listeners();
+        engine.logger.set_role(engine.node.role_letter());
         Ok(engine)
     }
 
@@ -137,7 +141,6 @@ impl Engine {
     /// clients are served.
     pub async fn run(mut self, on_ready: impl FnOnce()) -> i32 {
         self.now = clock::now();
-        self.logger.set_role(self.node.role_letter());
         self.node.start(self.now);
         self.settle();
         let mut timer = Box::pin(tokio::time::sleep(Duration::ZERO));

@@ -16,7 +16,8 @@ impl config::Files for DiskFiles {
     }
 
     fn glob(&self, pattern: &str) -> io::Result<Vec<PathBuf>> {
-        let paths = glob::glob(pattern).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let paths =
+            glob::glob(pattern).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         // The iterator is sorted already.
         paths.map(|path| path.map_err(io::Error::from)).collect()
     }
@@ -53,14 +54,26 @@ impl Replacement {
 
     /// As [`Replacement::begin`]; nobody but the owner may read the file.
     pub fn begin_private(target: &Path, temporary: &str) -> io::Result<Replacement> {
-        Replacement::open(target, temporary, OpenOptions::new().write(true).create(true).truncate(true).mode(0o600))
+        Replacement::open(
+            target,
+            temporary,
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600),
+        )
     }
 
     fn open(target: &Path, temporary: &str, options: &OpenOptions) -> io::Result<Replacement> {
         let temporary = directory_of(target).join(temporary);
         let file = options.open(&temporary).map_err(|error| about("opening", &temporary, &error))?;
         let target = target.to_owned();
-        Ok(Replacement { file, temporary, target, written: 0, handed_over: 0, incremental: false, committed: false })
+        Ok(Replacement {
+            file,
+            temporary,
+            target,
+            written: 0,
+            handed_over: 0,
+            incremental: false,
+            committed: false,
+        })
     }
 
     /// Whether bytes go to the disk while later ones are still being written.
@@ -81,7 +94,9 @@ impl Replacement {
 
     /// Gives the file the permissions of another.
     pub fn set_permissions(&self, permissions: std::fs::Permissions) -> io::Result<()> {
-        self.file.set_permissions(permissions).map_err(|error| about("setting permissions of", &self.temporary, &error))
+        self.file
+            .set_permissions(permissions)
+            .map_err(|error| about("setting permissions of", &self.temporary, &error))
     }
 
     /// Bytes written so far.
@@ -97,7 +112,12 @@ impl Replacement {
         std::fs::rename(&self.temporary, &self.target).map_err(|error| {
             io::Error::new(
                 error.kind(),
-                format!("renaming {} to {}: {}", self.temporary.display(), self.target.display(), reason(&error)),
+                format!(
+                    "renaming {} to {}: {}",
+                    self.temporary.display(),
+                    self.target.display(),
+                    reason(&error)
+                ),
             )
         })?;
         self.committed = true;

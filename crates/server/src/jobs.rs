@@ -86,7 +86,9 @@ impl Jobs {
         let failed = |text| Completion::Saved(Err(text));
         if to_file {
             let temporary = self.dump_name(id);
-            self.spawn("save", id, None, failed, move |handle| save::to_file(job, &temporary, incremental, handle));
+            self.spawn("save", id, None, failed, move |handle| {
+                save::to_file(job, &temporary, incremental, handle)
+            });
         } else {
             self.spawn("save", id, None, failed, move |handle| save::to_stream(job, handle));
         }

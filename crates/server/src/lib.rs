@@ -16,7 +16,8 @@
 //! let listener = TcpListener::bind("127.0.0.1:0")?;
 //! let logger = server::Logger::writer(Box::new(std::io::sink()), config::LogLevel::Nothing);
 //! let options = server::Options { listeners: vec![listener], logger: Some(logger), ..Default::default() };
-//! let server = server::Server::start_in_thread(config, options)?;
+//! let mut server = server::Server::start_in_thread(config, options)?;
+//! assert!(server.wait_until_ready());
 //!
 //! let mut client = TcpStream::connect(server.addresses()[0])?;
 //! client.write_all(b"ECHO hello\r\n")?;

@@ -112,7 +112,14 @@ impl Logger {
         }
         let mut line = String::with_capacity(48 + message.len());
         let role = char::from(self.shared.role.load(Ordering::Relaxed));
-        write_line(&mut line, std::process::id(), role, crate::clock::now().unix_us / 1000, severity, message);
+        write_line(
+            &mut line,
+            std::process::id(),
+            role,
+            crate::clock::now().unix_us / 1000,
+            severity,
+            message,
+        );
         self.sink(|sink| sink.write(line.as_bytes()));
     }
 
@@ -174,7 +181,13 @@ mod tests {
         };
         assert_eq!(
             logged(LogLevel::Debug, all),
-            ["PID:C . a trace\n", "PID:C - a detail\n", "PID:C * an event\n", "PID:C # a warning\n", "PID:C # an error\n"]
+            [
+                "PID:C . a trace\n",
+                "PID:C - a detail\n",
+                "PID:C * an event\n",
+                "PID:C # a warning\n",
+                "PID:C # an error\n"
+            ]
         );
         assert_eq!(logged(LogLevel::Notice, all).len(), 3);
         assert_eq!(logged(LogLevel::Warning, all).len(), 2);

@@ -82,7 +82,7 @@ pub(crate) fn raise_descriptor_limit(maxclients: u32) -> u32 {
         return maxclients;
     }
     // Only the administrator may raise the hard limit; everyone else gets as far as it goes.
-    let raised = enough(current.maximum).then_some(current.maximum).unwrap_or(Some(wanted));
+    let raised = if enough(current.maximum) { current.maximum } else { Some(wanted) };
     if setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: raised }).is_ok() {
         return maxclients;
     }
@@ -102,7 +102,9 @@ pub(crate) fn check_backlog(tcp_backlog: u32) {
     let path = "/proc/sys/net/core/somaxconn";
     let allowed = std::fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<u32>().ok());
     if let Some(allowed) = allowed.filter(|&allowed| allowed < tcp_backlog) {
-        tracing::warn!("The TCP backlog of {tcp_backlog} is cut down to {allowed} by the kernel, see {path}.");
+        tracing::warn!(
+            "The TCP backlog of {tcp_backlog} is cut down to {allowed} by the kernel, see {path}."
+        );
     }
 }
 

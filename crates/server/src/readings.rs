@@ -83,7 +83,10 @@ struct ResidentSet {
 
 impl ResidentSet {
     fn new() -> ResidentSet {
-        ResidentSet { statm: File::open("/proc/self/statm").ok(), page_size: rustix::param::page_size() as u64 }
+        ResidentSet {
+            statm: File::open("/proc/self/statm").ok(),
+            page_size: rustix::param::page_size() as u64,
+        }
     }
 
     fn bytes(&mut self) -> u64 {

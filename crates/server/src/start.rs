@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{RecvError, channel};
+use std::sync::mpsc::{Receiver, RecvError, channel};
 use std::thread::JoinHandle;
 
 use config::{Config, Loaded, Settings};
@@ -69,7 +69,10 @@ pub struct Options {
 
 impl std::fmt::Debug for Options {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Options").field("listeners", &self.listeners).field("seed", &self.seed).finish_non_exhaustive()
+        f.debug_struct("Options")
+            .field("listeners", &self.listeners)
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
     }
 }
 
@@ -133,6 +136,8 @@ pub fn run(loaded: Loaded, options: Options) -> Result<i32, StartError> {
 pub struct Server {
     addresses: Vec<SocketAddr>,
     events: UnboundedSender<Event>,
+    ready: Receiver<()>,
+    is_ready: bool,
     thread: Option<JoinHandle<i32>>,
 }
 
@@ -147,6 +152,7 @@ impl Server {
         set(&mut config, "dir", &dir);
         let logger = open_log(config.settings(), options.logger)?;
         let (sender, started) = channel();
+        let (ready_sender, ready) = channel();
         let failed = sender.clone();
         let run = move || {
             let setup = Setup {
@@ -162,7 +168,10 @@ impl Server {
                 let listening = |engine: &Engine| {
                     let _ = sender.send(Ok((engine.listeners().tcp_addresses(), engine.sender())));
                 };
-                serve(setup, listening, || {}).unwrap_or_else(|error| {
+                let on_ready = move || {
+                    let _ = ready_sender.send(());
+                };
+                serve(setup, listening, on_ready).unwrap_or_else(|error| {
                     let _ = failed.send(Err(error));
                     1
                 })
@@ -171,7 +180,9 @@ impl Server {
         let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(run);
         let thread = thread.map_err(|error| StartError::System(reason(&error)))?;
         match started.recv() {
-            Ok(Ok((addresses, events))) => Ok(Server { addresses, events, thread: Some(thread) }),
+            Ok(Ok((addresses, events))) => {
+                Ok(Server { addresses, events, ready, is_ready: false, thread: Some(thread) })
+            }
             Ok(Err(error)) => Err(error),
             Err(RecvError) => Err(StartError::System("the engine failed as it started".to_owned())),
         }
@@ -180,6 +191,12 @@ impl Server {
     /// The TCP addresses it listens on: given sockets first.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Waits until its dataset is loaded and it serves its clients. `false` if it ended before.
+    pub fn wait_until_ready(&mut self) -> bool {
+        self.is_ready = self.is_ready || self.ready.recv().is_ok();
+        self.is_ready
     }
 
     /// Asks it to end, as SIGTERM or SIGINT would.
@@ -208,11 +225,7 @@ impl Drop for Server {
 }
 
 /// Sets an engine up and runs it to its end on this thread.
-fn serve(
-    setup: Setup,
-    listening: impl FnOnce(&Engine),
-    on_ready: impl FnOnce(),
-) -> Result<i32, StartError> {
+fn serve(setup: Setup, listening: impl FnOnce(&Engine), on_ready: impl FnOnce()) -> Result<i32, StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

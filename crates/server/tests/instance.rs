@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use config::LogLevel;
 use node::Signal;
-use server::{DiskFiles, Logger, Options, Server};
+use server::{DiskFiles, Logger, Options, Server, StartError};
 
 /// An instance with a directory of its own.
 struct Instance {
@@ -30,7 +30,8 @@ fn start_in(dir: tempfile::TempDir, listeners: Vec<TcpListener>, extra: &[&str])
     let (sender, log) = channel();
     let logger = Logger::writer(Box::new(Lines(sender)), LogLevel::Verbose);
     let options = Options { listeners, logger: Some(logger), seed: Some(1), ..Options::default() };
-    let server = Server::start_in_thread(config, options).unwrap();
+    let mut server = Server::start_in_thread(config, options).unwrap();
+    assert!(server.wait_until_ready());
     Instance { server, dir, log }
 }
 
@@ -54,11 +55,6 @@ impl Instance {
 
     fn connect(&self) -> Client<TcpStream> {
         Client::to(self.address())
-    }
-
-    /// Waits for a line of the log.
-    fn logged(&self, text: &str) -> String {
-        self.log.iter().find(|line| line.contains(text)).expect("the log goes on until the server ends")
     }
 
     fn path(&self) -> &Path {
@@ -110,7 +106,8 @@ impl<S: Read + Write> Client<S> {
 }
 
 fn set(key: &str, value: &[u8]) -> Vec<u8> {
-    let mut request = format!("*3\r\n$3\r\nSET\r\n${}\r\n{key}\r\n${}\r\n", key.len(), value.len()).into_bytes();
+    let mut request =
+        format!("*3\r\n$3\r\nSET\r\n${}\r\n{key}\r\n${}\r\n", key.len(), value.len()).into_bytes();
     request.extend_from_slice(value);
     request.extend_from_slice(b"\r\n");
     request
@@ -282,7 +279,6 @@ fn a_dataset_outlives_its_server() {
     assert!(log.iter().any(|line| line.contains("ready to exit, bye bye")));
 
     let second = start_in(dir, vec![TcpListener::bind("127.0.0.1:0").unwrap()], &[]);
-    second.logged("Ready to accept connections");
     let mut client = second.connect();
     client.send("GET key\r\n");
     assert_eq!(client.bulk(), b"value");
@@ -314,11 +310,33 @@ fn a_replica_follows_over_real_sockets() {
 }
 
 #[test]
-fn starts_and_ends_without_a_client() {
-    let instance = start(&[]);
-    instance.logged("Server initialized");
-    instance.logged("Ready to accept connections");
-    let Instance { server, .. } = instance;
+fn what_it_says_from_start_to_end() {
+    let Instance { server, log, dir: _dir } = start(&[]);
     server.terminate(Signal::Int);
     assert_eq!(server.wait(), 0);
+    let lines: Vec<_> = log.iter().collect();
+    let at =
+        |text: &str| lines.iter().position(|line| line.contains(text)).unwrap_or_else(|| panic!("{lines:?}"));
+    assert!(lines[at(" * Server initialized")].contains(":M "));
+    assert!(at("Server initialized") < at(" * Ready to accept connections"));
+    assert!(at("Ready to accept connections") < at("bye bye"));
+    assert!(lines[at("Ready to accept connections")].contains(":M "));
+}
+
+#[test]
+fn what_keeps_it_from_starting() {
+    let start = |args: &[&str]| {
+        let args: Vec<_> = args.iter().map(|&arg| arg.to_owned()).collect();
+        let config = config::load(&args, &DiskFiles).unwrap().config;
+        let logger = Logger::writer(Box::new(std::io::sink()), LogLevel::Nothing);
+        let options = Options { logger: Some(logger), ..Options::default() };
+        Server::start_in_thread(config, options).unwrap_err()
+    };
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    assert!(matches!(start(&["--bind", "127.0.0.1", "--port", &port]), StartError::Listen(_)));
+    assert!(matches!(start(&["--port", "0"]), StartError::NoListener));
+    assert!(matches!(start(&["--port", "0", "--dir", "/nonexistent"]), StartError::Directory { .. }));
+    let socket = ["--port", "0", "--unixsocket", "/nonexistent/socket"];
+    assert!(matches!(start(&socket), StartError::Listen(_)));
 }

@@ -50,10 +50,8 @@ impl Positions {
         keyspace: &Keyspace,
     ) -> Result<(), String> {
         let found = digest(keyspace);
-        let (expected, first, data) = self
-            .seen
-            .entry((id, offset))
-            .or_insert_with(|| (found, machine, describe(keyspace)));
+        let (expected, first, data) =
+            self.seen.entry((id, offset)).or_insert_with(|| (found, machine, describe(keyspace)));
         if *expected == found {
             return Ok(());
         }

@@ -16,8 +16,11 @@ pub struct Outcome {
     pub positions: usize,
     /// Replies to clients.
     pub replies: u64,
+    /// Processes killed.
     pub crashes: u32,
+    /// REPLICAOF commands.
     pub role_changes: u32,
+    /// Links cut.
     pub cuts: u32,
 }
 
@@ -110,7 +113,9 @@ fn disturb(world: &mut World, rng: &mut fastrand::Rng, outcome: &mut Outcome) {
         9..=12 => {
             let pipes: Vec<usize> =
                 (0..world.pipes.len()).filter(|&pipe| world.pipes[pipe].machines().is_some()).collect();
-            if let Some(&pipe) = pipes.len().checked_sub(1).map(|last| &pipes[rng.usize(last.saturating_sub(4)..=last)]) {
+            if let Some(&pipe) =
+                pipes.len().checked_sub(1).map(|last| &pipes[rng.usize(last.saturating_sub(4)..=last)])
+            {
                 world.reset_pipe(pipe);
             }
         }
@@ -123,7 +128,8 @@ fn disturb(world: &mut World, rng: &mut fastrand::Rng, outcome: &mut Outcome) {
             outcome.role_changes += 1;
         }
         19 => world.command(one, &["BGSAVE"]),
-        20 => world.command(one, &["CONFIG", "SET", "repl-diskless-sync", if rng.bool() { "yes" } else { "no" }]),
+        20 => world
+            .command(one, &["CONFIG", "SET", "repl-diskless-sync", if rng.bool() { "yes" } else { "no" }]),
         21 => {
             for client in &mut world.clients {
                 if !client.idle {

@@ -20,16 +20,41 @@ const EPOCH_UNIX_US: u64 = 1_700_000_000_000_000;
 
 pub enum Event {
     /// Bytes reach an end of a connection.
-    Deliver { pipe: usize, side: usize, bytes: Vec<u8> },
+    Deliver {
+        pipe: usize,
+        side: usize,
+        bytes: Vec<u8>,
+    },
     /// An end learns that the connection is closed.
-    Closed { pipe: usize, side: usize },
+    Closed {
+        pipe: usize,
+        side: usize,
+    },
     /// A connection is made, or not.
-    Connect { machine: usize, epoch: u64, conn: ConnId, target: usize },
+    Connect {
+        machine: usize,
+        epoch: u64,
+        conn: ConnId,
+        target: usize,
+    },
     /// A job has come to something.
-    Complete { machine: usize, epoch: u64, job: JobId, what: Completion, write: Option<(std::path::PathBuf, Vec<u8>)> },
-    Tick { machine: usize, epoch: u64 },
-    ClientStep { client: usize },
-    Start { machine: usize },
+    Complete {
+        machine: usize,
+        epoch: u64,
+        job: JobId,
+        what: Completion,
+        write: Option<(std::path::PathBuf, Vec<u8>)>,
+    },
+    Tick {
+        machine: usize,
+        epoch: u64,
+    },
+    ClientStep {
+        client: usize,
+    },
+    Start {
+        machine: usize,
+    },
 }
 
 struct Scheduled {
@@ -79,7 +104,9 @@ impl World {
             rng: fastrand::Rng::with_seed(seed),
             events: BinaryHeap::new(),
             next_number: 0,
-            machines: (0..machines).map(|index| Machine { options: options(index), ..Machine::default() }).collect(),
+            machines: (0..machines)
+                .map(|index| Machine { options: options(index), ..Machine::default() })
+                .collect(),
             pipes: Vec::new(),
             clients: Vec::new(),
             cut: HashSet::new(),
@@ -155,7 +182,8 @@ impl World {
         let now = self.now();
         let seed = self.rng.u64(..);
         let machine = &mut self.machines[index];
-        let loaded = config::load(&machine.options, &config::NoFiles).expect("the options of a scenario are right");
+        let loaded =
+            config::load(&machine.options, &config::NoFiles).expect("the options of a scenario are right");
         let mut node = Node::new(loaded.config, Boot { seed, pid: index as u32, ..Boot::default() }, now);
         node.start(now);
         machine.tick_at = node.deadline();
@@ -436,7 +464,8 @@ impl World {
                 return;
             }
             // A kernel may take any part of what it is given.
-            let take = if self.rng.u8(..8) == 0 { self.rng.usize(1..=total.min(room)) } else { total.min(room) };
+            let take =
+                if self.rng.u8(..8) == 0 { self.rng.usize(1..=total.min(room)) } else { total.min(room) };
             let mut bytes = Vec::with_capacity(take);
             for slice in slices {
                 let rest = take - bytes.len();
@@ -486,7 +515,12 @@ impl World {
                         let feed = Feed { chunks, credit: 0, end: FeedEnd::FileSent(len) };
                         self.machines[index].feeds.insert(job, feed);
                     }
-                    None => self.complete_later(index, job, Completion::FileSent(Err("no such file".to_owned())), None),
+                    None => self.complete_later(
+                        index,
+                        job,
+                        Completion::FileSent(Err("no such file".to_owned())),
+                        None,
+                    ),
                 }
             }
             Action::Credit { job, chunks } => {
@@ -564,7 +598,8 @@ impl World {
         match job.target {
             SaveTarget::File(path) => {
                 // Disks fail now and then.
-                let result = if self.rng.u8(..) == 0 { Err("Input/output error".to_owned()) } else { Ok(report) };
+                let result =
+                    if self.rng.u8(..) == 0 { Err("Input/output error".to_owned()) } else { Ok(report) };
                 let write = result.is_ok().then_some((path, bytes));
                 self.complete_later(index, job.id, Completion::Saved(result), write);
             }

@@ -12,7 +12,8 @@ pub(crate) fn auth(node: &mut Node, session: &mut Session, args: Args<'_>) {
     if args.len() > 3 {
         return session.reply.error(commands::errors::SYNTAX);
     }
-    let (user, password) = if args.len() == 3 { (args.at(1), args.at(2)) } else { (&b"default"[..], args.at(1)) };
+    let (user, password) =
+        if args.len() == 3 { (args.at(1), args.at(2)) } else { (&b"default"[..], args.at(1)) };
     if args.len() == 2 && node.config.settings().requirepass.is_none() {
         return session.reply.error(
             "ERR AUTH <password> called without any password configured for the default user. Are you sure your \

@@ -178,7 +178,8 @@ pub(crate) fn wait(node: &mut Node, session: &mut Session, args: Args<'_>) {
              not propagated.",
         );
     }
-    let number = |index: usize| std::str::from_utf8(args.at(index)).ok().and_then(|text| text.parse::<i64>().ok());
+    let number =
+        |index: usize| std::str::from_utf8(args.at(index)).ok().and_then(|text| text.parse::<i64>().ok());
     let Some(replicas) = number(1) else {
         return session.reply.error("ERR value is not an integer or out of range");
     };

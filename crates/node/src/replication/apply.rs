@@ -237,7 +237,9 @@ impl Node {
                     .filter(|&index| index < self.keyspace.databases());
                 match index {
                     Some(index) => self.replication.select(index),
-                    None => tracing::warn!("== CRITICAL == The master selects a database that is not configured here"),
+                    None => tracing::warn!(
+                        "== CRITICAL == The master selects a database that is not configured here"
+                    ),
                 }
             }
             "ping" | "replconf" => {}

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use psync::master::{
-    AfterTransfer, Candidate, EofMark, KEEPALIVE, PayloadForm, Phase, Placement, PlannerPolicy, Start, Target,
-    Tick, full_resync_line, length_header,
+    AfterTransfer, Candidate, EofMark, KEEPALIVE, PayloadForm, Phase, Placement, PlannerPolicy, Start,
+    Target, Tick, full_resync_line, length_header,
 };
 
 use super::Transfer;
@@ -121,7 +121,8 @@ impl Node {
 
     /// A chunk of a payload has come.
     pub(crate) fn transfer_chunk(&mut self, job: JobId, chunk: Bytes) {
-        let Some(transfer) = self.replication.transfers.iter_mut().find(|transfer| transfer.job == job) else {
+        let Some(transfer) = self.replication.transfers.iter_mut().find(|transfer| transfer.job == job)
+        else {
             return;
         };
         transfer.outstanding = transfer.outstanding.saturating_sub(1);
@@ -353,7 +354,8 @@ impl Node {
         let ping_ms = settings.repl_ping_replica_period * 1000;
         let ttl_ms = settings.repl_backlog_ttl * 1000;
         let has_replicas = !self.replication.replicas.is_empty();
-        if !self.replication.is_replica() && has_replicas && now_ms >= self.replication.last_ping_ms + ping_ms {
+        if !self.replication.is_replica() && has_replicas && now_ms >= self.replication.last_ping_ms + ping_ms
+        {
             self.replication.last_ping_ms = now_ms;
             self.replication.log_control(&[b"PING"]);
         }
@@ -378,7 +380,10 @@ impl Node {
         self.trim_log();
         let idle_ms = now_ms.saturating_sub(self.replication.no_replicas_since_ms);
         if self.replication.is_logging() && !has_replicas && ttl_ms > 0 && idle_ms > ttl_ms {
-            tracing::info!("Replication backlog freed after {} seconds without connected replicas.", idle_ms / 1000);
+            tracing::info!(
+                "Replication backlog freed after {} seconds without connected replicas.",
+                idle_ms / 1000
+            );
             self.replication.end_logging(&mut self.rng);
         }
     }

@@ -59,7 +59,16 @@ impl ReplicaFeed {
 
     /// Whether the stream has something for it.
     pub fn lags(&self, log: &Log) -> bool {
-        self.state.is_online() && self.sent < log.end()
+        self.lacks(log.end())
+    }
+
+    /// Whether there is something to write, now that the log ends here.
+    pub fn has_output(&self, end: Offset) -> bool {
+        !self.payload.is_empty() || self.lacks(end)
+    }
+
+    fn lacks(&self, end: Offset) -> bool {
+        self.state.is_online() && self.sent < end
     }
 
     /// From where on the log has to be kept for it.

@@ -235,11 +235,6 @@ impl Replication {
         self.log.append(&self.scratch);
     }
 
-    /// Whether EXEC is running its commands.
-    pub fn in_transaction(&self) -> bool {
-        self.transaction.is_some()
-    }
-
     /// EXEC begins to run its commands.
     pub fn begin_transaction(&mut self) {
         self.transaction = Some(OpenTransaction { bytes: Vec::new(), count: 0, first_db: 0, db: 0 });
@@ -309,8 +304,10 @@ mod tests {
             let mut spans = Vec::new();
             let parsed = parser.parse(&bytes, at, &resp::RequestLimits::default(), &mut spans);
             let Ok(resp::Parsed::Request { end, .. }) = parsed else { break };
-            let words: Vec<_> =
-                Args::new(&bytes, &spans).iter().map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();
+            let words: Vec<_> = Args::new(&bytes, &spans)
+                .iter()
+                .map(|arg| String::from_utf8_lossy(arg).into_owned())
+                .collect();
             text.push_str(&words.join(" "));
             text.push('\n');
             at = end;
@@ -327,7 +324,10 @@ mod tests {
         effect(&mut replication, 3, &[b"SET", b"c", b"1"]);
         replication.forget_db();
         effect(&mut replication, 3, &[b"SET", b"d", b"1"]);
-        assert_eq!(log_text(&replication), "SELECT 0\nSET a 1\nSET b 1\nSELECT 3\nSET c 1\nSELECT 3\nSET d 1\n");
+        assert_eq!(
+            log_text(&replication),
+            "SELECT 0\nSET a 1\nSET b 1\nSELECT 3\nSET c 1\nSELECT 3\nSET d 1\n"
+        );
     }
 
     #[test]

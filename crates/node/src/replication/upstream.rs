@@ -5,10 +5,10 @@ use psync::replica::{Credentials, Event, Link, LinkConfig, LinkError, LinkState,
 
 use super::apply::Applier;
 use crate::action::{Action, ConnId, JobId, LoadError, LoadJob, LoadSource};
-use backlog::{Offset, ReplicationId};
 use crate::node::{Node, Slot};
 use crate::session::Peer;
 use crate::snapshot::Loaded;
+use backlog::{Offset, ReplicationId};
 
 /// A failed attempt is repeated after so long.
 const RETRY_MS: u64 = 1000;
@@ -178,8 +178,10 @@ impl Node {
         if was_connected {
             tracing::warn!("{why}");
         } else {
-            tracing::warn!("The master closed the connection while waiting for {}",
-                upstream.link.as_ref().map_or("the connection", Link::waiting_for));
+            tracing::warn!(
+                "The master closed the connection while waiting for {}",
+                upstream.link.as_ref().map_or("the connection", Link::waiting_for)
+            );
         }
         // A link that worked is worth an attempt at once; one that never did is not.
         self.forget_link(if was_connected { 0 } else { RETRY_MS });

@@ -96,7 +96,14 @@ impl Engine {
         }
     }
 
-    fn connect(&mut self, conn: ConnId, host: String, port: u16, timeout: Duration, bind_source: Option<String>) {
+    fn connect(
+        &mut self,
+        conn: ConnId,
+        host: String,
+        port: u16,
+        timeout: Duration,
+        bind_source: Option<String>,
+    ) {
         let keepalive = self.settings.tcp_keepalive;
         let events = self.events_sender.clone();
         let task = tokio::spawn(async move {

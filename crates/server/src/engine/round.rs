@@ -62,6 +62,9 @@ impl Engine {
             self.handle(event);
         }
         self.again |= self.poller.was_full();
+        for id in std::mem::take(&mut self.unfinished) {
+            self.come_back(id);
+        }
         for index in 0..count {
             match self.poller.event(index) {
                 (Token::Conn(id), readiness) => self.socket_ready(id, readiness),
@@ -123,7 +126,24 @@ impl Engine {
         }
     }
 
-    /// Reads once. That is enough: if more has come meanwhile, the poller says so again.
+    /// Goes on with a socket that was left before it was done: the poller does not name it again.
+    fn come_back(&mut self, id: ConnId) {
+        let Some(socket) = self.sockets.get(id) else { return };
+        let (reads, writes) = (socket.reads(), socket.waits_to_write());
+        if reads {
+            self.read(id, Readiness { read: true, write: false, closing: false, broken: false });
+        }
+        if writes {
+            self.flush(id);
+        }
+    }
+
+    fn leave_unfinished(&mut self, id: ConnId) {
+        self.unfinished.push(id);
+        self.again = true;
+    }
+
+    /// Reads once. A read that does not fill the buffer has taken all there was; what comes later is news.
     fn read(&mut self, id: ConnId, readiness: Readiness) {
         let Some(socket) = self.sockets.get(id) else { return };
         match rustix::net::recv(&socket.fd, &mut self.buffer.bytes[..], RecvFlags::empty()) {
@@ -134,8 +154,10 @@ impl Engine {
                 if full {
                     self.buffer.filled();
                 }
-                // The poller's wait ends for news only: what is left here, or an end of file behind it, is none.
-                self.again |= full || readiness.closing || readiness.broken;
+                // What is left here, or an end of file behind it, is no news.
+                if full || readiness.closing || readiness.broken {
+                    self.leave_unfinished(id);
+                }
             }
             Err(Errno::AGAIN | Errno::INTR) => {}
             Err(_) => self.lost(id),
@@ -156,8 +178,13 @@ impl Engine {
                 (len, Ok(written)) => {
                     self.node.written(self.now, id, written);
                     budget = budget.saturating_sub(written);
-                    if written < len || budget == 0 {
+                    if written < len {
                         return self.wait_to_write(id, true);
+                    }
+                    if budget == 0 {
+                        // There may be room left, and that is no news.
+                        self.wait_to_write(id, true);
+                        return self.leave_unfinished(id);
                     }
                 }
                 (_, Err(Errno::AGAIN)) => return self.wait_to_write(id, true),
@@ -175,7 +202,8 @@ impl Engine {
             [] => (0, Ok(0)),
             [only] => (only.len(), rustix::net::send(&socket.fd, only, SendFlags::NOSIGNAL)),
             several => {
-                let several: SmallVec<[IoSlice<'_>; 16]> = several.iter().map(|slice| IoSlice::new(slice)).collect();
+                let several: SmallVec<[IoSlice<'_>; 16]> =
+                    several.iter().map(|slice| IoSlice::new(slice)).collect();
                 let len = several.iter().map(|slice| slice.len()).sum();
                 (len, rustix::io::writev(&socket.fd, &several))
             }

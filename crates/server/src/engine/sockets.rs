@@ -49,7 +49,12 @@ impl Sockets {
     }
 
     /// Changes what a socket is watched for.
-    pub fn watch(&mut self, poller: &Poller, id: ConnId, change: impl FnOnce(&mut Interest)) -> std::io::Result<()> {
+    pub fn watch(
+        &mut self,
+        poller: &Poller,
+        id: ConnId,
+        change: impl FnOnce(&mut Interest),
+    ) -> std::io::Result<()> {
         let slot = self.slots.get_mut(id.slot()).and_then(Option::as_mut);
         let Some(socket) = slot.filter(|socket| socket.id == id) else { return Ok(()) };
         let before = socket.interest;

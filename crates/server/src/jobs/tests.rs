@@ -27,7 +27,9 @@ impl Engine {
     /// The next completion of a job that is still wanted.
     fn next(&mut self) -> Completion {
         loop {
-            let Some(Event::Job(id, what)) = self.events.blocking_recv() else { panic!("only jobs speak here") };
+            let Some(Event::Job(id, what)) = self.events.blocking_recv() else {
+                panic!("only jobs speak here")
+            };
             if self.jobs.note(id, &what) {
                 return what;
             }
@@ -112,8 +114,10 @@ fn dump(dir: &Path, keys: u32) -> (PathBuf, Vec<u8>) {
 }
 
 fn names(dir: &Path) -> Vec<String> {
-    let mut names: Vec<_> =
-        std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }

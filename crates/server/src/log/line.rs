@@ -62,10 +62,18 @@ impl Severity {
     }
 }
 
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// Appends one whole line.
-pub(super) fn write_line(out: &mut String, pid: u32, role: char, unix_ms: u64, severity: Severity, message: &str) {
+pub(super) fn write_line(
+    out: &mut String,
+    pid: u32,
+    role: char,
+    unix_ms: u64,
+    severity: Severity,
+    message: &str,
+) {
     let time = local_time((unix_ms / 1000) as i64);
     let _ = write!(
         out,
@@ -103,7 +111,10 @@ mod tests {
         let mut line = String::new();
         write_line(&mut line, 4711, 'M', 1_795_413_732_007, Severity::Notice, "Ready");
         let (head, tail) = line.split_at("4711:M 23 Nov 2026 06:02:12.007".len());
-        assert!(head.starts_with("4711:M 2") && head.contains(" Nov 2026 ") && head.ends_with(":12.007"), "{head}");
+        assert!(
+            head.starts_with("4711:M 2") && head.contains(" Nov 2026 ") && head.ends_with(":12.007"),
+            "{head}"
+        );
         assert_eq!(tail, " * Ready\n");
     }
 }

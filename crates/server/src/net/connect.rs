@@ -70,15 +70,22 @@ mod tests {
     #[test]
     fn says_what_went_wrong() {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        assert_eq!(run("127.0.0.1", port, 10_000, None).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(
+            run("127.0.0.1", port, 10_000, None).unwrap_err().kind(),
+            io::ErrorKind::ConnectionRefused
+        );
         assert!(run("no-such-host.invalid", port, 10_000, None).is_err());
-        assert_eq!(run("127.0.0.1", port, 1000, Some("nonsense")).unwrap_err().kind(), io::ErrorKind::InvalidInput);
-        
+        assert_eq!(
+            run("127.0.0.1", port, 1000, Some("nonsense")).unwrap_err().kind(),
+            io::ErrorKind::InvalidInput
+        );
     }
 
     #[test]
     fn gives_up_in_time() {
-        use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, getsockname, listen, socket_with};
+        use rustix::net::{
+            AddressFamily, SocketFlags, SocketType, bind, connect, getsockname, listen, socket_with,
+        };
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
         let socket = || socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).unwrap();
         let listener = socket();

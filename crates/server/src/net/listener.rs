@@ -10,8 +10,8 @@ use std::time::Duration;
 use config::Settings;
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, listen, socket_with,
-    sockopt,
+    AddressFamily, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, listen,
+    socket_with, sockopt,
 };
 
 use super::bind::BindSpec;
@@ -122,7 +122,9 @@ impl Listeners {
     }
 
     fn open_unix(&mut self, settings: &Settings) -> Result<(), ListenError> {
-        let Some(path) = settings.unixsocket.as_deref().filter(|path| !path.is_empty()) else { return Ok(()) };
+        let Some(path) = settings.unixsocket.as_deref().filter(|path| !path.is_empty()) else {
+            return Ok(());
+        };
         let failed = |error: io::Error| ListenError::Unix { path: path.into(), reason: reason(&error) };
         let path = std::path::absolute(path).map_err(failed)?;
         let fd = unix(&path, settings).map_err(failed)?;
@@ -169,7 +171,9 @@ impl Listeners {
             let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
             match &listener.kind {
                 Kind::Tcp => match rustix::net::acceptfrom_with(&listener.fd, flags) {
-                    Ok((fd, from)) => return Ok(Some(Incoming { fd, remote: from.and_then(|a| a.try_into().ok()) })),
+                    Ok((fd, from)) => {
+                        return Ok(Some(Incoming { fd, remote: from.and_then(|a| a.try_into().ok()) }));
+                    }
                     Err(Errno::AGAIN) => return Ok(None),
                     Err(errno) if is_the_clients(errno) => {}
                     Err(errno) => return Err(errno),
@@ -327,7 +331,8 @@ mod tests {
     fn a_port_in_use() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = taken.local_addr().unwrap().port().to_string();
-        let error = Listeners::open(&settings(&["--port", &port, "--bind", "127.0.0.1"]), Vec::new()).unwrap_err();
+        let error =
+            Listeners::open(&settings(&["--port", &port, "--bind", "127.0.0.1"]), Vec::new()).unwrap_err();
         assert!(error.to_string().ends_with(": Address already in use"), "{error}");
     }
 

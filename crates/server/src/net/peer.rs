@@ -14,7 +14,13 @@ pub(crate) fn peer_of(fd: impl AsFd, remote: Option<SocketAddr>, unix: Option<&P
     let fd = fd.as_fd();
     if let Some(path) = unix {
         let address = format!("{}:0", path.display());
-        return Peer { addr: address.clone(), laddr: address, unix: true, loopback: true, fd: fd.as_raw_fd() };
+        return Peer {
+            addr: address.clone(),
+            laddr: address,
+            unix: true,
+            loopback: true,
+            fd: fd.as_raw_fd(),
+        };
     }
     let remote = remote.or_else(|| rustix::net::getpeername(fd).ok().flatten().and_then(to_std));
     let local = rustix::net::getsockname(fd).ok().and_then(to_std);

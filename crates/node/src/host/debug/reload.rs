@@ -250,6 +250,7 @@ mod tests {
             seed: 1,
             verify_checksum: true,
             drop_expired_before: None,
+            access: 0,
             key_delay_us: 0,
         });
         loader.feed(&dump.take()).expect("well-formed");

@@ -166,7 +166,8 @@ impl Launch {
 #[must_use]
 pub fn tandem_server() -> PathBuf {
     if let Some(path) = std::env::var_os("TANDEM_SERVER") {
-        return PathBuf::from(path);
+        // As whoever has set it sees it, who stands in the workspace.
+        return Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
     }
     // target/debug/deps/some_test-0123456789abcdef, or without deps for a program of this package
     let test = std::env::current_exe().expect("a running program has a path");

@@ -131,8 +131,7 @@ impl Shared {
 
     fn pump(&self, mut from: TcpStream, mut to: TcpStream) {
         let mut buf = vec![0; 64 * 1024];
-        loop {
-            let Ok(n @ 1..) = from.read(&mut buf) else { break };
+        while let Ok(n @ 1..) = from.read(&mut buf) {
             let mut mode = self.mode();
             while *mode == Mode::Frozen {
                 mode = self.changed.wait(mode).expect("nobody panics with the mode");

@@ -133,9 +133,12 @@ fn practice(way: Way) {
 
     // An expired key goes by the master's DEL.
     assert_eq!(master.run("SET fleeting x PX 100"), "OK");
+    wait_eq("0", || master.run("EXISTS fleeting"));
+    wait_eq("1", || master.info("expired_keys"));
     for replica in [&one, &two] {
-        wait_eq("2", || replica.run("DBSIZE"));
-        assert_eq!(replica.run("EXISTS fleeting"), "0");
+        replica.wait_for_offset_of(&master);
+        assert_eq!(replica.run("DBSIZE"), "2");
+        assert_eq!(replica.info("expired_keys"), "0", "it was the master who did it");
     }
 
     // A link that is cut, and heals.
@@ -235,12 +238,14 @@ fn a_replica_of_a_replica() {
     middle.wait_for_link();
     let last = Server::tandem().unsaved().follow(&middle).start();
     last.wait_for_link();
-    master.ok(&["SET k v", "SET fleeting x PX 100"]);
+    master.ok(&["SET k v"]);
     last.assert_same_data_as(&master);
     assert_eq!(last.position().0, master.position().0, "one history for all of them");
     assert_eq!(master.info("connected_slaves"), "1");
     assert_eq!(middle.info("connected_slaves"), "1");
-    wait_eq("1", || last.run("DBSIZE"));
+    master.ok(&["SET fleeting x PX 100", "SET after-it y"]);
+    wait_eq("y", || last.run("GET after-it"));
+    wait_eq("2", || last.run("DBSIZE"));
 
     // The end of the chain moves to the top, and takes with it what it has.
     last.replicate(&master);
@@ -311,6 +316,46 @@ fn a_restarted_master_is_resumed_from() {
     assert_ne!(master.position().0, id, "a new history…");
     assert_eq!(master.info("master_replid2"), id, "…that goes on from the old one");
     assert_eq!((master.count("sync_full"), master.count("sync_partial_ok")), (0, 1));
+}
+
+/// Waits until an instance has looked for what is due, as it does by itself from time to time.
+fn wait_for_a_tick(server: &Server) {
+    let before = server.count("expired_keys");
+    server.ok(&["SET due x PX 1"]);
+    // Nobody asks for the key, so it is found by the search for expired ones.
+    wait("an expired key is found", || server.count("expired_keys") > before);
+}
+
+#[test]
+fn a_history_is_kept_for_those_who_may_come() {
+    let ttl = ["--repl-backlog-ttl", "20"];
+    // After a restart.
+    let mut master = Server::tandem().args(&["--save", "3600 1000000"]).args(&ttl).start();
+    let one = Server::tandem().unsaved().args(&ttl).follow(&master).start();
+    let two = Server::tandem().unsaved().args(&ttl).follow(&master).start();
+    one.wait_for_link();
+    two.wait_for_link();
+    one.freeze();
+    two.freeze();
+    // Whoever is frozen does not acknowledge: this is about what comes later.
+    assert_eq!(master.run("CONFIG SET shutdown-timeout 0"), "OK");
+    assert!(master.terminate().success());
+    master.start_again();
+    wait_for_a_tick(&master);
+    one.thaw();
+    two.thaw();
+    for replica in [&one, &two] {
+        replica.assert_same_data_as(&master);
+    }
+    assert_eq!((master.count("sync_full"), master.count("sync_partial_ok")), (0, 2));
+
+    // After a promotion.
+    drop(master);
+    assert_eq!(one.run("REPLICAOF NO ONE"), "OK");
+    wait_for_a_tick(&one);
+    two.replicate(&one);
+    two.assert_same_data_as(&one);
+    assert_eq!((one.count("sync_full"), one.count("sync_partial_ok")), (0, 1));
 }
 
 /// Fills a master with keys of all sizes.

@@ -66,7 +66,7 @@ fn the_file_of_a_test_suite_works_as_it_is() {
          appendfsync everysec\nno-appendfsync-on-rewrite no\nactiverehashing yes\nenable-protected-configs yes\n\
          enable-debug-command yes\nenable-module-command yes\nhide-user-data-from-log no\nenable-debug-assert yes\n\
          propagation-error-behavior panic\nshutdown-on-sigterm force\nnotify-keyspace-events KEA\n\
-         unixsocket /tmp/s.sock\nport 21111\n",
+         unixsocket /run/s.sock\nport 21111\n",
     );
     let s = config.settings();
     assert!(s.save.is_empty() && s.logfile.is_empty() && s.shutdown_on_sigterm.force && s.always_show_logo);

@@ -152,7 +152,7 @@ impl Chunk {
             lens: [0; SLOTS],
             timed: [0; SLOTS],
             earliest_of: [const { AtomicU64::new(NEVER) }; SLOTS],
-            segments: [const { Segment::EMPTY }; SLOTS],
+            segments: [const { Segment::empty() }; SLOTS],
         }
     }
 
@@ -443,7 +443,7 @@ impl Chunk {
         for (index, (coord, _)) in records.iter_mut().enumerate() {
             *coord = coord.merged(index >= from_upper);
         }
-        self.segments[upper] = Segment::EMPTY;
+        self.segments[upper] = Segment::empty();
         self.lens[upper] = 0;
         self.timed[lower] += std::mem::take(&mut self.timed[upper]);
         let earliest = std::mem::replace(self.earliest_of[upper].get_mut(), NEVER);
@@ -524,7 +524,7 @@ impl Chunk {
     fn adopt(&mut self, other: &mut Chunk, from: usize, to: usize, local: u32) {
         let slot = other.slots[from];
         self.set_slot(to, Slot::new(slot.blocks(), local, slot.spilled()));
-        self.segments[to] = std::mem::replace(&mut other.segments[from], Segment::EMPTY);
+        self.segments[to] = std::mem::replace(&mut other.segments[from], Segment::empty());
         self.lens[to] = other.lens[from];
         self.timed[to] = other.timed[from];
         *self.earliest_of[to].get_mut() = *other.earliest_of[from].get_mut();

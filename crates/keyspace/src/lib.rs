@@ -77,3 +77,8 @@ pub use frozen::{FrozenDb, FrozenKeyspace, Iter};
 pub use keyspace::Keyspace;
 pub use table::ExpireCursor;
 pub use value::{Kind, Object, SetExpiry, Value};
+
+/// The example of the README is tested, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

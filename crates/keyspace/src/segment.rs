@@ -63,7 +63,10 @@ fn neighbour(bucket: usize, side: Side, blocks: usize) -> usize {
 const SIDES: [Side; 2] = [Side::Next, Side::Previous];
 
 impl Segment {
-    pub(crate) const EMPTY: Self = Self { blocks: [const { BlockRef::NONE }; MAX_BLOCKS] };
+    /// A segment without blocks.
+    pub(crate) const fn empty() -> Self {
+        Self { blocks: [const { BlockRef::none() }; MAX_BLOCKS] }
+    }
 
     #[inline]
     fn block(&self, bucket: usize) -> &Block {
@@ -117,8 +120,9 @@ impl Segment {
         key: &[u8],
     ) -> Option<(SlotIndex, RecordPtr<'_>)> {
         let block = self.block(home);
-        let places = SIDES
-            .map(|side| (block.displaced(home % BLOCK_BUCKETS, side) > 0).then(|| neighbour(home, side, blocks)));
+        let places = SIDES.map(|side| {
+            (block.displaced(home % BLOCK_BUCKETS, side) > 0).then(|| neighbour(home, side, blocks))
+        });
         // Have both on their way before waiting for the first.
         places.into_iter().flatten().for_each(|bucket| self.prefetch_bucket(bucket));
         places.into_iter().flatten().find_map(|bucket| find_in(self.block(bucket), bucket, coord, key))
@@ -233,33 +237,14 @@ impl Segment {
     /// Frees a slot next to the bucket `home`, when that bucket and its neighbours are full: looks for the nearest
     /// vacancy on either side, and moves one record in each bucket on the way there to the next one.
     fn make_room(&mut self, blocks: usize, home: usize) -> Option<(usize, usize)> {
-        // Have the buckets on both sides on their way before waiting for the first.
-        for side in SIDES {
-            let mut bucket = neighbour(home, side, blocks);
-            for _ in 0..LONGEST_PATH / 2 {
-                bucket = neighbour(bucket, side, blocks);
-                self.prefetch_bucket(bucket);
-            }
-        }
-        let paths = SIDES.map(|side| self.path_to_vacancy(blocks, neighbour(home, side, blocks), side));
-        let (side, length) = match paths {
-            [Some(next), Some(previous)] if previous < next => (Side::Previous, previous),
-            [Some(next), _] => (Side::Next, next),
-            [None, Some(previous)] => (Side::Previous, previous),
-            [None, None] => return None,
-        };
-        let back = match side {
-            Side::Next => Side::Previous,
-            Side::Previous => Side::Next,
-        };
+        let (side, length) = self.nearest_vacancy(blocks, home)?;
         let near = neighbour(home, side, blocks);
         let mut target = (0..length).fold(near, |bucket, _| neighbour(bucket, side, blocks));
         let mut free = self.vacancy(target)?;
         while target != near {
-            let source = neighbour(target, back, blocks);
-            let slot = self.movable(blocks, source, target)?;
+            let source = neighbour(target, side.opposite(), blocks);
+            let (slot, home) = self.movable(blocks, source, target)?;
             let (coord, record) = self.block_mut(source).take(source % BLOCK_BUCKETS, slot);
-            let home = self::home(coord, blocks);
             self.count_displaced(blocks, home, source, -1);
             self.put(blocks, home, target, free, coord, record);
             (target, free) = (source, slot);
@@ -267,33 +252,38 @@ impl Segment {
         Some((near, free))
     }
 
-    /// How many buckets on from `bucket` the nearest vacancy is, if each bucket on the way has a record to pass on.
-    fn path_to_vacancy(&self, blocks: usize, mut bucket: usize, side: Side) -> Option<usize> {
-        for length in 0..LONGEST_PATH.min(blocks * BLOCK_BUCKETS) {
-            if self.vacancy(bucket).is_some() {
-                return Some(length);
+    /// The side on which a vacancy is nearest, and how many buckets away from the neighbour on that side; with a record
+    /// to pass on in each bucket on the way.
+    fn nearest_vacancy(&self, blocks: usize, home: usize) -> Option<(Side, usize)> {
+        let mut ends = SIDES.map(|side| (side, Some(neighbour(home, side, blocks))));
+        for length in 1..LONGEST_PATH.min(blocks * BLOCK_BUCKETS) {
+            for (side, end) in &mut ends {
+                let Some(bucket) = *end else { continue };
+                let next = neighbour(bucket, *side, blocks);
+                self.prefetch_bucket(neighbour(next, *side, blocks));
+                // Of a full bucket, all may move on but those that came from the bucket before.
+                let before = neighbour(bucket, side.opposite(), blocks);
+                let stuck = self.block(before).displaced(before % BLOCK_BUCKETS, *side);
+                if stuck >= bucket_slots(bucket % BLOCK_BUCKETS) {
+                    *end = None;
+                } else if self.vacancy(next).is_some() {
+                    return Some((*side, length));
+                } else {
+                    *end = Some(next);
+                }
             }
-            let next = neighbour(bucket, side, blocks);
-            self.movable(blocks, bucket, next)?;
-            bucket = next;
         }
         None
     }
 
-    /// The slot of a record in one bucket that may live in the neighbouring bucket `to`; one that has its home there if
-    /// there is one.
-    fn movable(&self, blocks: usize, from: usize, to: usize) -> Option<usize> {
-        let mut found = None;
-        for (slot, coord, _) in self.block(from).residents(from % BLOCK_BUCKETS) {
-            let home = home(coord, blocks);
-            if home == to {
-                return Some(slot);
-            }
-            if home == from {
-                found = Some(slot);
-            }
-        }
-        found
+    /// A record in one bucket that may live in the neighbouring bucket `to`, as its slot and its home; one that has its
+    /// home there if there is one.
+    fn movable(&self, blocks: usize, from: usize, to: usize) -> Option<(usize, usize)> {
+        let mut residents = self
+            .block(from)
+            .residents(from % BLOCK_BUCKETS)
+            .map(|(slot, coord, _)| (slot, home(coord, blocks)));
+        residents.clone().find(|&(_, home)| home == to).or_else(|| residents.find(|&(_, home)| home == from))
     }
 
     /// Takes out every record. The blocks stay, empty.
@@ -312,7 +302,7 @@ impl Segment {
     pub(crate) fn fill(&mut self, blocks: usize, records: &mut Vec<(Coord, RecordRef)>) -> Vec<RecordRef> {
         for (index, block) in self.blocks.iter_mut().enumerate() {
             if index >= blocks {
-                *block = BlockRef::NONE;
+                *block = BlockRef::none();
             } else if block.get().is_none() {
                 *block = BlockRef::new();
             }
@@ -436,113 +426,4 @@ fn find_in<'a>(
 const _: () = assert!(MAX_BLOCKS * BLOCK_BUCKETS <= 256);
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use super::*;
-    use crate::record::{Parts, Payload};
-
-    fn record(key: &[u8]) -> RecordRef {
-        RecordRef::new(Parts { key, payload: Payload::Inline(b""), expiry: None, access: 0, raw: false })
-    }
-
-    fn segment(blocks: usize) -> Segment {
-        let mut segment = Segment::EMPTY;
-        segment.fill(blocks, &mut Vec::new());
-        segment
-    }
-
-    /// What is displaced is what is not at home.
-    fn check(segment: &Segment, blocks: usize) {
-        let mut displaced = HashMap::new();
-        for bucket in 0..blocks * BLOCK_BUCKETS {
-            for (_, coord, _) in segment.block(bucket).residents(bucket % BLOCK_BUCKETS) {
-                let home = home(coord, blocks);
-                if home != bucket {
-                    let side = SIDES.into_iter().position(|side| neighbour(home, side, blocks) == bucket);
-                    *displaced.entry((home, side.expect("next door"))).or_insert(0) += 1;
-                }
-            }
-        }
-        for bucket in 0..blocks * BLOCK_BUCKETS {
-            for (index, side) in SIDES.into_iter().enumerate() {
-                let counted = segment.block(bucket).displaced(bucket % BLOCK_BUCKETS, side);
-                assert_eq!(counted, displaced.get(&(bucket, index)).copied().unwrap_or(0));
-            }
-        }
-    }
-
-    #[test]
-    fn homes_divide_the_coordinates_evenly_and_in_order() {
-        for blocks in 1..=MAX_BLOCKS {
-            let buckets = blocks * BLOCK_BUCKETS;
-            assert_eq!(first_coord(0, blocks), 0);
-            assert_eq!(first_coord(buckets, blocks), 1 << COORD_BITS);
-            for bucket in 0..buckets {
-                let (first, next) = (first_coord(bucket, blocks), first_coord(bucket + 1, blocks));
-                // From the second on, since the coordinates may be a neighbour's.
-                assert_eq!(home(Coord::new(first + 1), blocks), bucket);
-                assert_eq!(home(Coord::new(next - 1), blocks), bucket);
-            }
-        }
-    }
-
-    #[test]
-    fn segments_fill_well_before_they_grow() {
-        for blocks in 1..=MAX_BLOCKS {
-            let runs = 40;
-            let mut placed = 0;
-            for run in 0..runs {
-                let mut rng = fastrand::Rng::with_seed(run);
-                let mut segment = segment(blocks);
-                while segment.place(blocks, Coord::new(rng.usize(..1 << COORD_BITS)), record(b"")).is_ok() {
-                    placed += 1;
-                }
-                check(&segment, blocks);
-            }
-            let fill = placed as f64 / (runs as usize * blocks * BLOCK_SLOTS) as f64;
-            assert!(fill > 0.94, "{blocks} blocks: {fill}");
-        }
-    }
-
-    #[test]
-    fn random_operations_match_a_map() {
-        let mut rng = fastrand::Rng::with_seed(7);
-        for blocks in [1, 2, 5, MAX_BLOCKS] {
-            let mut segment = segment(blocks);
-            let mut blocks = blocks;
-            let mut model = HashMap::new();
-            for step in 0..6000_u32 {
-                let key = rng.u16(..400).to_le_bytes();
-                let coord = Coord::new(usize::from(u16::from_le_bytes(key)) * 7919 % (1 << COORD_BITS));
-                let found = segment.find(blocks, coord, &key).map(|(at, _)| at);
-                assert_eq!(found.is_some(), model.contains_key(&key), "{key:?} at step {step}");
-                match found {
-                    Some(at) => {
-                        assert_eq!(segment.take(blocks, at).as_ptr().key(), key);
-                        model.remove(&key);
-                    }
-                    None => {
-                        if segment.place(blocks, coord, record(&key)).is_ok() {
-                            model.insert(key, coord);
-                        }
-                    }
-                }
-                if step % 500 == 0 {
-                    check(&segment, blocks);
-                    let fits = blocks_for(model.len()).max(1);
-                    let mut records = segment.drain();
-                    blocks = rng.usize(fits..=MAX_BLOCKS);
-                    assert!(segment.fill(blocks, &mut records).is_empty());
-                    check(&segment, blocks);
-                }
-            }
-            assert!(model.iter().all(|(key, &coord)| segment.find(blocks, coord, key).is_some()));
-            let mut by_home = 0;
-            for bucket in 0..blocks * BLOCK_BUCKETS {
-                segment.for_home(blocks, bucket, 0, &mut |_| by_home += 1);
-            }
-            assert_eq!(by_home, model.len());
-        }
-    }
-}
+mod tests;

@@ -111,18 +111,12 @@ impl Node {
         }
     }
 
-    /// Fetches what the keys of a batch lead to, a level at a time: in a short loop the processor has many misses under way at
-    /// once, between the parsing of requests only a few.
+    /// Fetches what the keys of a batch lead to: between the parsing of requests the processor would have a few misses under way
+    /// at once, here it has many.
     #[inline]
     pub(crate) fn prefetch_keys(&self, db: usize, hashes: &[u64]) {
         if hashes.len() > 1 {
-            let db = self.keyspace.db(db);
-            for &hash in hashes {
-                db.prefetch(hash);
-            }
-            for &hash in hashes {
-                db.prefetch_record(hash);
-            }
+            self.keyspace.db(db).prefetch_batch(hashes);
         }
     }
 

@@ -171,6 +171,8 @@ impl Node {
         self.gate.loading = false;
         self.persistence.last_save_unix_s = self.now.unix_s();
         self.persistence.dirty = 0;
+        // The clock has not begun with this instance.
+        self.replication.no_replicas_since_ms = self.now.mono_ms();
         if let Some((host, port)) = self.config.settings().replicaof.clone() {
             self.follow(&host, port);
         }

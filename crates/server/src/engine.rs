@@ -34,9 +34,6 @@ use sockets::Sockets;
 /// After so many rounds without a pause the runtime gets its turn: signals and connects live there.
 const ROUNDS_IN_A_ROW: u32 = 64;
 
-/// How often the node hears what the process uses.
-const READINGS_EVERY_US: u64 = 100_000;
-
 /// What an engine needs besides its configuration.
 pub(crate) struct Setup {
     pub config: config::Config,
@@ -173,7 +170,7 @@ impl Engine {
 
     /// Sets the timer to the node's deadline.
     fn arm(&mut self, timer: &mut Pin<Box<Sleep>>, armed_us: &mut u64) {
-        let deadline_us = self.node.deadline().min(self.next_readings_us);
+        let deadline_us = self.node.deadline();
         if *armed_us != deadline_us {
             *armed_us = deadline_us;
             let wait = Duration::from_micros(deadline_us.saturating_sub(self.now.mono_us));

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 
+use crate::record::INLINE_MAX;
 use crate::{Entry, FrozenDb, FrozenKeyspace, Keyspace, Kind, Object, SetExpiry, Value};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -89,10 +90,7 @@ fn assert_same<'a>(entries: impl ExactSizeIterator<Item = Entry<'a>>, model: &Mo
         assert_eq!(entry.str(), Some(&held.value[..]));
         assert_eq!(entry.expiry(), held.expiry);
         assert_eq!(entry.kind(), Kind::String);
-        assert_eq!(
-            entry.object().is_some(),
-            entry.str().is_some_and(|value| entry.object().is_some() && value.len() == held.value.len())
-        );
+        assert_eq!(entry.object().is_some(), held.value.len() > INLINE_MAX);
     }
     assert_eq!(seen, model.len());
 }

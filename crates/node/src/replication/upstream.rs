@@ -110,6 +110,8 @@ impl Node {
         } else {
             commands::ExpiryMode::Delete
         };
+        // A history that others may want to continue is not abandoned for what was before it: the time begins anew.
+        self.replication.no_replicas_since_ms = self.now.mono_ms();
         self.refresh_gate();
     }
 

@@ -11,10 +11,16 @@ use rustix::net::{RecvFlags, SendFlags};
 use smallvec::SmallVec;
 
 use super::sockets::Socket;
-use super::{Engine, READINGS_EVERY_US};
+use super::Engine;
 use crate::clock;
 use crate::files::reason;
 use crate::net::{Incoming, Interest, Readiness, Token, peer_of};
+
+/// So many ready sockets at once are a busy server.
+const BUSY: usize = 4;
+
+/// How often the node hears what the process uses, as far as its own ticks allow.
+const READINGS_EVERY_US: u64 = 100_000;
 
 /// Clients accepted in one round at most, so that a storm of them does not starve those who are there.
 const ACCEPTS_A_ROUND: usize = 256;
@@ -61,7 +67,9 @@ impl Engine {
         while let Ok(event) = self.events.try_recv() {
             self.handle(event);
         }
-        self.again |= self.poller.was_full();
+        // Serving that many has taken long enough for others to come: looking for them right away is cheaper than a wait that
+        // ends at once.
+        self.again |= count >= BUSY;
         for id in std::mem::take(&mut self.unfinished) {
             self.come_back(id);
         }
@@ -72,23 +80,23 @@ impl Engine {
             }
         }
         if self.now.mono_us >= self.node.deadline() {
-            self.node.tick(self.now);
-        }
-        if self.now.mono_us >= self.next_readings_us {
-            self.every_so_often();
+            self.tick();
         }
         self.settle();
         self.logger.set_role(self.node.role_letter());
     }
 
-    fn every_so_often(&mut self) {
-        self.next_readings_us = self.now.mono_us + READINGS_EVERY_US;
-        let (memory, cpu) = self.readings.take();
-        self.node.set_readings(memory, cpu);
+    fn tick(&mut self) {
+        if self.now.mono_us >= self.next_readings_us {
+            self.next_readings_us = self.now.mono_us + READINGS_EVERY_US;
+            let (memory, cpu) = self.readings.take();
+            self.node.set_readings(memory, cpu);
+        }
         if self.resting {
             self.resting = false;
             self.watch_listeners();
         }
+        self.node.tick(self.now);
     }
 
     /// Carries out what the node wants and writes what it has to say, until there is no more of either.

@@ -153,11 +153,6 @@ impl Poller {
         };
         (Token::decode(data.u64()), readiness)
     }
-
-    /// Whether the last [`Poller::poll`] may have left ready sockets out for lack of room.
-    pub fn was_full(&self) -> bool {
-        self.events.len() == BATCH
-    }
 }
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ fn the_new_protocol_has_a_verbatim_string() {
 #[test]
 fn flags_show_the_state() {
     let mut node = Fixture::new();
-    let other = node.client_from(Peer { addr: "/tmp/s:0".to_owned(), unix: true, ..Peer::default() });
+    let other = node.client_from(Peer { addr: "/run/s:0".to_owned(), unix: true, ..Peer::default() });
     node.run_on(other, &["CLIENT", "NO-EVICT", "on"]);
     node.run_on(other, &["CLIENT", "NO-TOUCH", "on"]);
     node.run_on(other, &["WATCH", "a"]);

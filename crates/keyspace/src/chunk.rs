@@ -31,6 +31,11 @@ const MERGE_AT: usize = 2 * BLOCK_SLOTS;
 /// No expiry, as far as the earliest one of several is concerned.
 pub(crate) const NEVER: u64 = u64::MAX;
 
+/// Whether a segment that can't take a record is full enough for more room to help. If not, its keys collide.
+fn is_crowded(records: usize, blocks: usize) -> bool {
+    records * 5 >= blocks * BLOCK_SLOTS * 3
+}
+
 /// What a slot knows of its segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Slot(u8);
@@ -287,8 +292,7 @@ impl Chunk {
                 }
                 Err(back) => record = back,
             }
-            // A segment that is full enough gets more room; one that is not would not profit.
-            let crowded = usize::from(self.lens[segment]) * 5 >= blocks * BLOCK_SLOTS * 3;
+            let crowded = is_crowded(usize::from(self.lens[segment]), blocks);
             if crowded && blocks < MAX_BLOCKS {
                 self.resize(segment, blocks + 1);
             } else if !crowded || depth >= max_depth.min(MAX_DEPTH) {
@@ -352,20 +356,28 @@ impl Chunk {
         self.settle(segment, blocks, slot.local(), slot.spilled(), records);
     }
 
-    /// Fills an empty segment; what finds no room goes to the spill.
+    /// Fills an empty segment, with so many blocks if that will do; what finds no room goes to the spill.
     fn settle(
         &mut self,
         segment: usize,
-        blocks: usize,
+        mut blocks: usize,
         local: u32,
         spilled: bool,
         mut records: Vec<(Coord, RecordRef)>,
     ) {
+        let total = records.len();
+        let rejected = loop {
+            let rejected = self.segments[segment].fill(blocks, &mut records);
+            if rejected.is_empty() || blocks == MAX_BLOCKS || !is_crowded(total - rejected.len(), blocks) {
+                break rejected;
+            }
+            records = self.segments[segment].drain();
+            records.extend(rejected);
+            blocks += 1;
+        };
         self.set_slot(segment, Slot::new(blocks, local, spilled));
-        let records_len = records.len();
-        let rejected = self.segments[segment].fill(blocks, &mut records);
-        self.lens[segment] = (records_len - rejected.len()) as u16;
-        for record in rejected {
+        self.lens[segment] = (total - rejected.len()) as u16;
+        for (_, record) in rejected {
             self.spill(segment, record);
         }
     }

@@ -479,6 +479,15 @@ impl<'a> RecordPtr<'a> {
     pub(crate) fn prefetch(self) {
         prefetch(self.at.as_ptr());
     }
+
+    /// Asks for as much of the record as a key and a short value usually fill: two cache lines. The second one would
+    /// otherwise be waited for when the value is copied.
+    #[inline]
+    pub(crate) fn prefetch_value(self) {
+        const LINE: usize = 64;
+        prefetch(self.at.as_ptr());
+        prefetch(self.at.as_ptr().wrapping_add(LINE));
+    }
 }
 
 /// A record that nobody else can see, borrowed for writing.

@@ -299,7 +299,11 @@ impl Segment {
     }
 
     /// Puts in records, in so many blocks; the segment must be empty. Gives back those that found no room.
-    pub(crate) fn fill(&mut self, blocks: usize, records: &mut Vec<(Coord, RecordRef)>) -> Vec<RecordRef> {
+    pub(crate) fn fill(
+        &mut self,
+        blocks: usize,
+        records: &mut Vec<(Coord, RecordRef)>,
+    ) -> Vec<(Coord, RecordRef)> {
         for (index, block) in self.blocks.iter_mut().enumerate() {
             if index >= blocks {
                 *block = BlockRef::none();
@@ -321,13 +325,10 @@ impl Segment {
                 _ => displaced.push((coord, record)),
             }
         }
-        let mut rejected = Vec::new();
-        for (coord, record) in displaced {
-            if let Err(record) = self.place(blocks, coord, record) {
-                rejected.push(record);
-            }
-        }
-        rejected
+        displaced
+            .into_iter()
+            .filter_map(|(coord, record)| Some((coord, self.place(blocks, coord, record).err()?)))
+            .collect()
     }
 
     /// Calls `f` with each record whose home is `bucket` and whose coordinate is at least `from`.
@@ -370,7 +371,7 @@ impl<'a> Home<'a> {
     pub(crate) fn prefetch_record(self) -> Option<Self> {
         let mut found = false;
         for (_, record) in self.block.candidates(self.bucket as usize % BLOCK_BUCKETS, self.coord) {
-            record.prefetch();
+            record.prefetch_value();
             found = true;
         }
         if found {
@@ -392,7 +393,7 @@ impl<'a> Home<'a> {
     pub(crate) fn prefetch_displaced_record(self) {
         for (block, bucket) in self.next_door() {
             for (_, record) in block.candidates(bucket, self.coord) {
-                record.prefetch();
+                record.prefetch_value();
             }
         }
     }

@@ -43,7 +43,8 @@ pub fn run(seed: u64) -> Result<Outcome, String> {
         world.clients.push(Client::new(0));
         world.schedule(rng.u64(..SECOND), Event::ClientStep { client });
     }
-    world.run_until(2 * SECOND)?;
+    let began_us = world.now_us;
+    world.run_until(began_us + 2 * SECOND)?;
     for index in 1..machines {
         let master = if rng.u8(..4) == 0 { rng.usize(..index) } else { 0 };
         follow(&mut world, index, master);
@@ -55,7 +56,7 @@ pub fn run(seed: u64) -> Result<Outcome, String> {
     }
     settle_down(&mut world, &mut rng)?;
     outcome.steps = world.steps;
-    outcome.virtual_us = world.now_us;
+    outcome.virtual_us = world.now_us - began_us;
     outcome.positions = world.positions.len();
     outcome.replies = world.clients.iter().map(|client| client.replies).sum();
     Ok(outcome)

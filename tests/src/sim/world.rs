@@ -99,9 +99,11 @@ pub struct World {
 
 impl World {
     pub fn new(seed: u64, machines: usize, options: impl Fn(usize) -> Vec<String>) -> World {
+        let mut rng = fastrand::Rng::with_seed(seed);
         let mut world = World {
-            now_us: 1_000_000,
-            rng: fastrand::Rng::with_seed(seed),
+            // The clock has not begun with the instances: it may have run for a hundred days already.
+            now_us: rng.u64(1_000_000..10_000_000_000_000),
+            rng,
             events: BinaryHeap::new(),
             next_number: 0,
             machines: (0..machines)

@@ -1,38 +1,38 @@
 //! The engine: one thread that owns the node, the client sockets and the loop over them.
 //!
-//! One round is: find the ready sockets, read each of them once into one shared buffer and hand the bytes to the node, let
-//! the node hand its log to those who read it, write all replies, carry out what else the node wants. Rounds follow each
-//! other while there is work; then the engine waits in tokio for the sockets, for news from jobs and signals, and for the
-//! node's deadline, all at once.
+//! One round is: wait for sockets, news from jobs and signals, or the node's deadline; read each ready socket once into one
+//! shared buffer and hand the bytes to the node; let the node hand its log to those who read it; write all replies; carry out
+//! what else the node wants.
+//!
+//! The loop is one future of a current-thread runtime. It waits in its own poller, which costs one system call a round, as long
+//! as that is all there is to wait for; in between the runtime gets its turn often enough for signals. While a connection is
+//! being opened, which is a task of the runtime, the loop waits in the runtime instead.
 
 mod actions;
 mod round;
 mod sockets;
 
-use std::future::{Future, poll_fn};
 use std::io;
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use config::Settings;
 use node::{Action, Boot, ConnId, Node, Now};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::time::{Instant, Sleep};
 
 use crate::clock;
-use crate::event::Event;
+use crate::event::{EventSender, Events, event_channel};
 use crate::jobs::Jobs;
 use crate::log::Logger;
-use crate::net::{ListenError, Listeners, Poller};
+use crate::net::{ListenError, Listeners, Poller, Token, Waited, Watch};
 use crate::readings::{Allocator, Readings};
-use round::ReadBuffer;
+use round::{ReadBuffer, Unfinished};
 use sockets::Sockets;
 
-/// After so many rounds without a pause the runtime gets its turn: signals and connects live there.
-const ROUNDS_IN_A_ROW: u32 = 64;
+/// How often the runtime gets its turn while the engine waits by itself: signals are noticed so late at worst.
+const RUNTIME_EVERY_US: u64 = 100_000;
+/// The same while a connection is being opened and clients keep the engine busy.
+const RUNTIME_EVERY_US_CONNECTING: u64 = 1_000;
 
 /// What an engine needs besides its configuration.
 pub(crate) struct Setup {
@@ -55,23 +55,22 @@ pub(crate) struct Engine {
     /// Listeners that are left alone for a moment because the process has run out of descriptors.
     resting: bool,
     jobs: Jobs,
-    events: UnboundedReceiver<Event>,
-    events_sender: UnboundedSender<Event>,
+    events: Events,
+    events_sender: EventSender,
     connects: Vec<(ConnId, tokio::task::AbortHandle)>,
     logger: Logger,
     readings: Readings,
     next_readings_us: u64,
     buffer: ReadBuffer,
-    /// Reused between rounds.
-    /// Connections that were left before all was read or written.
-    unfinished: Vec<ConnId>,
+    unfinished: Unfinished,
+    /// Reused between rounds, as is the next one.
     writable: Vec<ConnId>,
     actions: Vec<Action>,
     /// The settings as the engine last acted on them.
     settings: Settings,
     now: Now,
-    /// Something is left to do at once: wait for nothing.
-    again: bool,
+    /// When the runtime had its last turn.
+    runtime_us: u64,
     /// When the last SIGINT or SIGTERM came.
     interrupted_us: Option<u64>,
     exit: Option<i32>,
@@ -83,8 +82,9 @@ impl Engine {
     pub fn new(setup: Setup) -> Result<Engine, EngineError> {
         let Setup { config, config_file, listeners, logger, allocator, seed, owns_process } = setup;
         let settings = config.settings().clone();
-        let (events_sender, events) = unbounded_channel();
         let poller = Poller::new().map_err(EngineError::Poller)?;
+        let (events_sender, events) = event_channel().map_err(EngineError::Poller)?;
+        poller.add(events.bell(), Token::Bell, Watch::Reads).map_err(EngineError::Poller)?;
         let listeners = Listeners::open(&settings, listeners)?;
         let now = clock::now();
         let boot = Boot {
@@ -109,12 +109,12 @@ impl Engine {
             readings: Readings::new(allocator),
             next_readings_us: now.mono_us,
             buffer: ReadBuffer::new(),
+            unfinished: Unfinished::default(),
             writable: Vec::new(),
-            unfinished: Vec::new(),
             actions: Vec::new(),
             settings,
             now,
-            again: true,
+            runtime_us: now.mono_us,
             interrupted_us: None,
             exit: None,
             owns_process,
@@ -125,7 +125,7 @@ impl Engine {
     }
 
     /// Where to send the engine a message.
-    pub fn sender(&self) -> UnboundedSender<Event> {
+    pub fn sender(&self) -> EventSender {
         self.events_sender.clone()
     }
 
@@ -140,25 +140,20 @@ impl Engine {
         self.now = clock::now();
         self.node.start(self.now);
         self.settle();
-        let mut timer = Box::pin(tokio::time::sleep(Duration::ZERO));
-        let mut armed_us = 0;
-        let mut rounds = 0;
         let mut on_ready = Some(on_ready);
         while self.exit.is_none() {
-            if !self.again {
-                rounds = 0;
-                self.arm(&mut timer, &mut armed_us);
-                poll_fn(|context| self.poll(context, timer.as_mut())).await;
-            } else if rounds >= ROUNDS_IN_A_ROW {
-                rounds = 0;
-                tokio::task::yield_now().await;
-            }
-            rounds += 1;
-            self.round();
+            let waited = self.round(self.patience());
             if self.node.is_ready()
                 && let Some(on_ready) = on_ready.take()
             {
                 on_ready();
+            }
+            if !self.connects.is_empty() && waited == Waited::Events(0) && self.unfinished.is_empty() {
+                self.wait_in_runtime().await;
+            } else if waited == Waited::Interrupted
+                || self.now.mono_us - self.runtime_us >= self.runtime_every_us()
+            {
+                self.yield_to_runtime().await;
             }
         }
         for (_, connect) in self.connects.drain(..) {
@@ -168,36 +163,40 @@ impl Engine {
         self.exit.unwrap_or_default()
     }
 
-    /// Sets the timer to the node's deadline.
-    fn arm(&mut self, timer: &mut Pin<Box<Sleep>>, armed_us: &mut u64) {
-        let deadline_us = self.node.deadline();
-        if *armed_us != deadline_us {
-            *armed_us = deadline_us;
-            let wait = Duration::from_micros(deadline_us.saturating_sub(self.now.mono_us));
-            timer.as_mut().reset(Instant::now() + wait);
+    /// How long the next round may wait on its own.
+    fn patience(&self) -> Duration {
+        if !self.unfinished.is_empty() || !self.connects.is_empty() {
+            Duration::ZERO
+        } else {
+            self.until_deadline()
         }
     }
 
-    /// Waits for whatever comes first.
-    fn poll(&mut self, context: &mut Context<'_>, timer: Pin<&mut Sleep>) -> Poll<()> {
-        let mut ready = false;
-        match self.poller.poll_ready(context) {
-            Poll::Ready(Ok(())) => ready = true,
-            Poll::Ready(Err(error)) => {
-                tracing::warn!("The event loop failed: {error}");
-                self.exit = Some(1);
-                return Poll::Ready(());
-            }
-            Poll::Pending => {}
+    fn until_deadline(&self) -> Duration {
+        Duration::from_micros(self.node.deadline().saturating_sub(self.now.mono_us))
+    }
+
+    fn runtime_every_us(&self) -> u64 {
+        if self.connects.is_empty() { RUNTIME_EVERY_US } else { RUNTIME_EVERY_US_CONNECTING }
+    }
+
+    /// Waits for the sockets and for the runtime's tasks together.
+    async fn wait_in_runtime(&mut self) {
+        self.runtime_us = self.now.mono_us;
+        // Late is as good as something to do: both are found out in the next round.
+        if let Ok(Err(error)) =
+            tokio::time::timeout(self.until_deadline(), self.poller.wait_in_runtime()).await
+        {
+            tracing::warn!("The event loop failed: {}", crate::files::reason(&error));
+            self.exit = Some(1);
         }
-        if let Poll::Ready(event) = self.events.poll_recv(context) {
-            ready = true;
-            if let Some(event) = event {
-                self.handle(event);
-            }
-        }
-        ready |= timer.poll(context).is_ready();
-        if ready { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Lets the runtime look at its own descriptors, and the tasks run that it wakes then.
+    async fn yield_to_runtime(&mut self) {
+        self.runtime_us = self.now.mono_us;
+        tokio::task::yield_now().await;
+        tokio::task::yield_now().await;
     }
 }
 

@@ -20,10 +20,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use node::{Completion, JobId, LoadError, LoadJob, LoadSource, SaveJob, SaveTarget};
-use tokio::sync::mpsc::UnboundedSender;
 use tracing::Dispatch;
 
-use crate::event::Event;
+use crate::event::{Event, EventSender};
 use control::Control;
 use free::FreeThread;
 use load::Inbox;
@@ -34,7 +33,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// The jobs that run, and the ways to start one.
 pub(crate) struct Jobs {
     running: HashMap<JobId, Running>,
-    events: UnboundedSender<Event>,
+    events: EventSender,
     dispatch: Dispatch,
     free: FreeThread,
     /// Jobs that were cancelled, until their threads have noticed.
@@ -58,18 +57,17 @@ impl Running {
 struct Handle {
     id: JobId,
     control: Arc<Control>,
-    events: UnboundedSender<Event>,
+    events: EventSender,
 }
 
 impl Handle {
     fn complete(&self, what: Completion) {
-        // Nobody listens any more once the engine has ended.
-        let _ = self.events.send(Event::Job(self.id, what));
+        self.events.send(Event::Job(self.id, what));
     }
 }
 
 impl Jobs {
-    pub fn new(events: UnboundedSender<Event>, dispatch: Dispatch) -> Jobs {
+    pub fn new(events: EventSender, dispatch: Dispatch) -> Jobs {
         Jobs {
             running: HashMap::new(),
             free: FreeThread::new(dispatch.clone()),
@@ -220,7 +218,7 @@ impl Jobs {
             Ok(thread) => Some(thread),
             Err(error) => {
                 let text = format!("cannot start a thread: {}", crate::files::reason(&error));
-                let _ = self.events.send(Event::Job(id, failed(text)));
+                self.events.send(Event::Job(id, failed(text)));
                 None
             }
         };

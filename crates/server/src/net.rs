@@ -9,4 +9,4 @@ mod poller;
 pub(crate) use connect::connect;
 pub(crate) use listener::{Incoming, ListenError, Listeners};
 pub(crate) use peer::peer_of;
-pub(crate) use poller::{Interest, Poller, Readiness, Token};
+pub(crate) use poller::{Poller, Readiness, Token, Waited, Watch};

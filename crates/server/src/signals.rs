@@ -2,13 +2,12 @@
 
 use node::Signal;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc::UnboundedSender;
 
-use crate::event::Event;
+use crate::event::{Event, EventSender};
 use crate::files::reason;
 
 /// Listens for signals from now on. Must be called inside the engine's runtime.
-pub(crate) fn listen(events: &UnboundedSender<Event>) {
+pub(crate) fn listen(events: &EventSender) {
     forward(SignalKind::terminate(), events, || Some(Event::Terminate(Signal::Term)));
     forward(SignalKind::interrupt(), events, || Some(Event::Terminate(Signal::Int)));
     // The terminal is gone: that is nothing to a server.
@@ -17,7 +16,7 @@ pub(crate) fn listen(events: &UnboundedSender<Event>) {
     // SIGPIPE is ignored by the standard library already.
 }
 
-fn forward(kind: SignalKind, events: &UnboundedSender<Event>, message: fn() -> Option<Event>) {
+fn forward(kind: SignalKind, events: &EventSender, message: fn() -> Option<Event>) {
     let mut signals = match signal(kind) {
         Ok(signals) => signals,
         Err(error) => {
@@ -29,7 +28,7 @@ fn forward(kind: SignalKind, events: &UnboundedSender<Event>, message: fn() -> O
     tokio::spawn(async move {
         while signals.recv().await.is_some() {
             if let Some(event) = message() {
-                let _ = events.send(event);
+                events.send(event);
             }
         }
     });

@@ -7,12 +7,11 @@ use std::thread::JoinHandle;
 
 use config::{Config, Loaded, Settings};
 use node::Signal;
-use tokio::sync::mpsc::UnboundedSender;
 
 use crate::banner;
 use crate::crash;
 use crate::engine::{Engine, EngineError, Setup};
-use crate::event::Event;
+use crate::event::{Event, EventSender};
 use crate::files::reason;
 use crate::log::Logger;
 use crate::net::ListenError;
@@ -135,7 +134,7 @@ pub fn run(loaded: Loaded, options: Options) -> Result<i32, StartError> {
 #[derive(Debug)]
 pub struct Server {
     addresses: Vec<SocketAddr>,
-    events: UnboundedSender<Event>,
+    events: EventSender,
     ready: Receiver<()>,
     is_ready: bool,
     thread: Option<JoinHandle<i32>>,
@@ -201,7 +200,7 @@ impl Server {
 
     /// Asks it to end, as SIGTERM or SIGINT would.
     pub fn terminate(&self, signal: Signal) {
-        let _ = self.events.send(Event::Terminate(signal));
+        self.events.send(Event::Terminate(signal));
     }
 
     /// Waits for its end and answers the exit code.

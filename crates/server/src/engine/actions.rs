@@ -108,7 +108,7 @@ impl Engine {
         let events = self.events_sender.clone();
         let task = tokio::spawn(async move {
             let result = connect(host, port, timeout, bind_source, keepalive).await;
-            let _ = events.send(Event::Connected(conn, result));
+            events.send(Event::Connected(conn, result));
         });
         self.connects.push((conn, task.abort_handle()));
     }

@@ -4,20 +4,18 @@ use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use node::ConnId;
+use node::{ConnId, Node};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 use smallvec::SmallVec;
 
-use super::sockets::Socket;
 use super::Engine;
+use super::sockets::Socket;
 use crate::clock;
 use crate::files::reason;
-use crate::net::{Incoming, Interest, Readiness, Token, peer_of};
-
-/// So many ready sockets at once are a busy server.
-const BUSY: usize = 4;
+use crate::net::{Incoming, Readiness, Token, Waited, Watch, peer_of};
 
 /// How often the node hears what the process uses, as far as its own ticks allow.
 const READINGS_EVERY_US: u64 = 100_000;
@@ -51,32 +49,40 @@ impl ReadBuffer {
     }
 }
 
+/// Connections to be served in the next round whatever the poller says, since it has said so once already.
+#[derive(Default)]
+pub(super) struct Unfinished {
+    reads: Vec<ConnId>,
+    writes: Vec<ConnId>,
+}
+
+impl Unfinished {
+    pub fn is_empty(&self) -> bool {
+        self.reads.is_empty() && self.writes.is_empty()
+    }
+}
+
 impl Engine {
-    /// Handles all that is there now. Afterwards `again` says whether more is known to be left.
-    pub(super) fn round(&mut self) {
-        self.again = false;
-        let count = match self.poller.poll() {
-            Ok(count) => count,
+    /// Waits for something to do, for so long at most, and does all that there is then. Answers what came of the waiting.
+    pub(super) fn round(&mut self, time: Duration) -> Waited {
+        let waited = match self.poller.wait(time) {
+            Ok(waited) => waited,
             Err(error) => {
                 tracing::warn!("The event loop failed: {}", reason(&error));
                 self.exit = Some(1);
-                return;
+                return Waited::Interrupted;
             }
         };
         self.now = clock::now();
-        while let Ok(event) = self.events.try_recv() {
-            self.handle(event);
-        }
-        // Serving that many has taken long enough for others to come: looking for them right away is cheaper than a wait that
-        // ends at once.
-        self.again |= count >= BUSY;
-        for id in std::mem::take(&mut self.unfinished) {
-            self.come_back(id);
-        }
-        for index in 0..count {
-            match self.poller.event(index) {
-                (Token::Conn(id), readiness) => self.socket_ready(id, readiness),
-                (Token::Listener(index), _) => self.accept(index),
+        // Before the events, which may add to it: those are for the next round.
+        self.finish();
+        if let Waited::Events(count) = waited {
+            for index in 0..count {
+                match self.poller.event(index) {
+                    (Token::Conn(id), readiness) => self.socket_ready(id, readiness),
+                    (Token::Listener(index), _) => self.accept(index),
+                    (Token::Bell, _) => self.hear(),
+                }
             }
         }
         if self.now.mono_us >= self.node.deadline() {
@@ -84,6 +90,27 @@ impl Engine {
         }
         self.settle();
         self.logger.set_role(self.node.role_letter());
+        waited
+    }
+
+    /// Goes on where the last round has left off.
+    fn finish(&mut self) {
+        if self.unfinished.is_empty() {
+            return;
+        }
+        let Unfinished { reads, writes } = std::mem::take(&mut self.unfinished);
+        for id in reads {
+            self.read(id, false);
+        }
+        for id in writes {
+            self.flush(id);
+        }
+    }
+
+    fn hear(&mut self) {
+        for event in self.events.drain() {
+            self.handle(event);
+        }
     }
 
     fn tick(&mut self) {
@@ -107,8 +134,7 @@ impl Engine {
             self.node.take_writable(&mut self.writable);
             for index in 0..self.writable.len() {
                 let id = self.writable[index];
-                // One whose socket is full comes by itself when it has room.
-                if self.sockets.get(id).is_some_and(|socket| !socket.waits_to_write()) {
+                if self.sockets.get(id).is_some_and(|socket| !socket.waits_to_write) {
                     self.flush(id);
                 }
             }
@@ -122,38 +148,23 @@ impl Engine {
     }
 
     fn socket_ready(&mut self, id: ConnId, readiness: Readiness) {
-        // The event may be of a connection that was closed earlier in this very round.
-        let Some(socket) = self.sockets.get(id) else { return };
-        let reads = socket.reads();
-        if reads && (readiness.read || readiness.closing || readiness.broken) {
-            self.read(id, readiness);
+        if readiness.read {
+            self.read(id, readiness.ends);
         }
-        // A broken socket that nobody reads from is found out by writing to it.
-        if readiness.write || (readiness.broken && !reads) {
+        if readiness.write && self.sockets.get(id).is_some_and(|socket| socket.waits_to_write) {
             self.flush(id);
         }
     }
 
-    /// Goes on with a socket that was left before it was done: the poller does not name it again.
-    fn come_back(&mut self, id: ConnId) {
+    /// Reads once. If that does not fill the buffer there is no more, and the poller will tell when there is.
+    ///
+    /// `ends` says that an end is known to follow, of which it will not tell again.
+    fn read(&mut self, id: ConnId, ends: bool) {
+        // The connection may have been closed earlier in this very round.
         let Some(socket) = self.sockets.get(id) else { return };
-        let (reads, writes) = (socket.reads(), socket.waits_to_write());
-        if reads {
-            self.read(id, Readiness { read: true, write: false, closing: false, broken: false });
+        if !socket.reads {
+            return;
         }
-        if writes {
-            self.flush(id);
-        }
-    }
-
-    fn leave_unfinished(&mut self, id: ConnId) {
-        self.unfinished.push(id);
-        self.again = true;
-    }
-
-    /// Reads once. A read that does not fill the buffer has taken all there was; what comes later is news.
-    fn read(&mut self, id: ConnId, readiness: Readiness) {
-        let Some(socket) = self.sockets.get(id) else { return };
         match rustix::net::recv(&socket.fd, &mut self.buffer.bytes[..], RecvFlags::empty()) {
             Ok((0, _)) => self.lost(id),
             Ok((len, _)) => {
@@ -162,12 +173,12 @@ impl Engine {
                 if full {
                     self.buffer.filled();
                 }
-                // What is left here, or an end of file behind it, is no news.
-                if full || readiness.closing || readiness.broken {
-                    self.leave_unfinished(id);
+                if full || ends {
+                    self.unfinished.reads.push(id);
                 }
             }
-            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(Errno::INTR) => self.unfinished.reads.push(id),
+            Err(Errno::AGAIN) => {}
             Err(_) => self.lost(id),
         }
     }
@@ -175,51 +186,37 @@ impl Engine {
     /// Writes what a connection has to say, as far as its socket takes it.
     fn flush(&mut self, id: ConnId) {
         let mut budget = WRITE_BYTES_A_ROUND;
-        while let Some(socket) = self.sockets.get(id) {
-            match self.write_once(id, socket) {
-                (0, _) => {
-                    if socket.waits_to_write() {
-                        self.wait_to_write(id, false);
-                    }
-                    return;
-                }
+        while let Some(socket) = self.sockets.get_mut(id) {
+            socket.waits_to_write = false;
+            let socket = &*socket;
+            match write_once(&self.node, id, socket) {
+                (0, _) => return,
                 (len, Ok(written)) => {
                     self.node.written(self.now, id, written);
                     budget = budget.saturating_sub(written);
                     if written < len {
-                        return self.wait_to_write(id, true);
+                        return self.wait_to_write(id);
                     }
                     if budget == 0 {
-                        // There may be room left, and that is no news.
-                        self.wait_to_write(id, true);
-                        return self.leave_unfinished(id);
+                        if let Some(socket) = self.sockets.get_mut(id) {
+                            socket.waits_to_write = true;
+                            self.unfinished.writes.push(id);
+                        }
+                        return;
                     }
                 }
-                (_, Err(Errno::AGAIN)) => return self.wait_to_write(id, true),
+                (_, Err(Errno::AGAIN)) => return self.wait_to_write(id),
                 (_, Err(Errno::INTR)) => {}
                 (_, Err(_)) => return self.lost(id),
             }
         }
     }
 
-    /// One write: how many bytes there were to write, and what came of it.
-    fn write_once(&self, id: ConnId, socket: &Socket) -> (usize, rustix::io::Result<usize>) {
-        let mut slices: SmallVec<[&[u8]; 16]> = SmallVec::new();
-        self.node.output(id, &mut slices);
-        match &slices[..] {
-            [] => (0, Ok(0)),
-            [only] => (only.len(), rustix::net::send(&socket.fd, only, SendFlags::NOSIGNAL)),
-            several => {
-                let several: SmallVec<[IoSlice<'_>; 16]> =
-                    several.iter().map(|slice| IoSlice::new(slice)).collect();
-                let len = several.iter().map(|slice| slice.len()).sum();
-                (len, rustix::io::writev(&socket.fd, &several))
-            }
-        }
-    }
-
-    fn wait_to_write(&mut self, id: ConnId, wait: bool) {
-        if let Err(error) = self.sockets.watch(&self.poller, id, |interest| interest.write = wait) {
+    /// The socket is full: the poller tells when it has room again.
+    fn wait_to_write(&mut self, id: ConnId) {
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        socket.waits_to_write = true;
+        if let Err(error) = self.sockets.watch_writes(&self.poller, id) {
             tracing::warn!("Cannot watch a socket: {}", reason(&error));
             self.lost(id);
         }
@@ -227,10 +224,12 @@ impl Engine {
 
     /// Reads from a connection, or leaves it alone for now.
     pub(super) fn read_from(&mut self, id: ConnId, read: bool) {
-        if let Err(error) = self.sockets.watch(&self.poller, id, |interest| interest.read = read) {
-            tracing::warn!("Cannot watch a socket: {}", reason(&error));
-            self.lost(id);
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        if read && !socket.reads {
+            // What the poller said meanwhile went unheard.
+            self.unfinished.reads.push(id);
         }
+        socket.reads = read;
     }
 
     /// The peer is gone, or the socket failed.
@@ -257,7 +256,6 @@ impl Engine {
                 }
             }
         }
-        self.again = true;
     }
 
     fn welcome(&mut self, fd: OwnedFd, remote: Option<SocketAddr>, unix: Option<PathBuf>) {
@@ -283,7 +281,7 @@ impl Engine {
 
     pub(super) fn watch_listeners(&self) {
         for (index, fd) in self.listeners.iter() {
-            if let Err(error) = self.poller.add(fd, Token::Listener(index), Interest::READ) {
+            if let Err(error) = self.poller.add(fd, Token::Listener(index), Watch::Listener) {
                 tracing::warn!("Cannot watch a listening socket: {}", reason(&error));
             }
         }
@@ -293,6 +291,22 @@ impl Engine {
         for (_, fd) in self.listeners.iter() {
             // One that rests is not watched: that is what is wanted.
             let _ = self.poller.remove(fd);
+        }
+    }
+}
+
+/// One write: how many bytes there were to write, and what came of it.
+fn write_once(node: &Node, id: ConnId, socket: &Socket) -> (usize, rustix::io::Result<usize>) {
+    let mut slices: SmallVec<[&[u8]; 16]> = SmallVec::new();
+    node.output(id, &mut slices);
+    match &slices[..] {
+        [] => (0, Ok(0)),
+        [only] => (only.len(), rustix::net::send(&socket.fd, only, SendFlags::NOSIGNAL)),
+        several => {
+            let several: SmallVec<[IoSlice<'_>; 16]> =
+                several.iter().map(|slice| IoSlice::new(slice)).collect();
+            let len = several.iter().map(|slice| slice.len()).sum();
+            (len, rustix::io::writev(&socket.fd, &several))
         }
     }
 }

@@ -1,18 +1,22 @@
 //! The table of open connections.
 
+use std::io;
 use std::os::fd::OwnedFd;
 
 use node::ConnId;
 
-use crate::net::{Interest, Poller, Token};
+use crate::net::{Poller, Token, Watch};
 
 /// One connection's socket.
 #[derive(Debug)]
 pub(super) struct Socket {
     id: ConnId,
     pub fd: OwnedFd,
-    /// What the poller watches it for; it does not know the socket at all while that is nothing.
-    interest: Interest,
+    /// Whether its input is wanted. While it is not, nobody looks at what the poller says about it.
+    pub reads: bool,
+    /// Whether its output waits: for room in the socket, or for the next round.
+    pub waits_to_write: bool,
+    watch: Watch,
 }
 
 /// Sockets by the slot of their connection.
@@ -23,18 +27,24 @@ pub(super) struct Sockets {
 
 impl Sockets {
     /// Takes a socket in and has it watched for input.
-    pub fn insert(&mut self, poller: &Poller, id: ConnId, fd: OwnedFd) -> std::io::Result<()> {
-        poller.add(&fd, Token::Conn(id), Interest::READ)?;
+    pub fn insert(&mut self, poller: &Poller, id: ConnId, fd: OwnedFd) -> io::Result<()> {
+        let watch = Watch::Reads;
+        poller.add(&fd, Token::Conn(id), watch)?;
         if self.slots.len() <= id.slot() {
             self.slots.resize_with(id.slot() + 1, || None);
         }
-        self.slots[id.slot()] = Some(Socket { id, fd, interest: Interest::READ });
+        self.slots[id.slot()] = Some(Socket { id, fd, reads: true, waits_to_write: false, watch });
         Ok(())
     }
 
     /// The socket of a connection, unless it is closed already and perhaps another's.
     pub fn get(&self, id: ConnId) -> Option<&Socket> {
         self.slots.get(id.slot())?.as_ref().filter(|socket| socket.id == id)
+    }
+
+    /// As [`Sockets::get`], to be changed.
+    pub fn get_mut(&mut self, id: ConnId) -> Option<&mut Socket> {
+        self.slots.get_mut(id.slot())?.as_mut().filter(|socket| socket.id == id)
     }
 
     /// Closes a connection, which also ends the watch on it. Answers whether it was there.
@@ -48,35 +58,15 @@ impl Sockets {
         }
     }
 
-    /// Changes what a socket is watched for.
-    pub fn watch(
-        &mut self,
-        poller: &Poller,
-        id: ConnId,
-        change: impl FnOnce(&mut Interest),
-    ) -> std::io::Result<()> {
-        let slot = self.slots.get_mut(id.slot()).and_then(Option::as_mut);
-        let Some(socket) = slot.filter(|socket| socket.id == id) else { return Ok(()) };
-        let before = socket.interest;
-        change(&mut socket.interest);
-        match (before.is_nothing(), socket.interest.is_nothing()) {
-            _ if before == socket.interest => Ok(()),
-            (true, _) => poller.add(&socket.fd, Token::Conn(id), socket.interest),
-            // Left in the poller without any interest it would report a hang-up over and over.
-            (false, true) => poller.remove(&socket.fd),
-            (false, false) => poller.modify(&socket.fd, Token::Conn(id), socket.interest),
+    /// Has the poller tell when there is room to write. It goes on telling: most sockets never need it, and one that does
+    /// will need it again.
+    pub fn watch_writes(&mut self, poller: &Poller, id: ConnId) -> io::Result<()> {
+        match self.get_mut(id) {
+            Some(socket) if socket.watch != Watch::ReadsAndWrites => {
+                socket.watch = Watch::ReadsAndWrites;
+                poller.modify(&socket.fd, Token::Conn(id), socket.watch)
+            }
+            _ => Ok(()),
         }
-    }
-}
-
-impl Socket {
-    /// Whether input is wanted.
-    pub fn reads(&self) -> bool {
-        self.interest.read
-    }
-
-    /// Whether output waits for room.
-    pub fn waits_to_write(&self) -> bool {
-        self.interest.write
     }
 }

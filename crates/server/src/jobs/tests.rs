@@ -6,30 +6,28 @@ use std::path::Path;
 use keyspace::{FrozenKeyspace, Keyspace, SetExpiry};
 use node::SaveReport;
 use node::snapshot::{LoadOptions, SnapshotHeader, SnapshotOptions};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::*;
+use crate::event::{Events, event_channel};
 
 const JOB: JobId = JobId(7);
 
 /// The engine's side of jobs.
 struct Engine {
     jobs: Jobs,
-    events: UnboundedReceiver<Event>,
+    events: Events,
 }
 
 impl Engine {
     fn new() -> Engine {
-        let (sender, events) = unbounded_channel();
+        let (sender, events) = event_channel().unwrap();
         Engine { jobs: Jobs::new(sender, Dispatch::none()), events }
     }
 
     /// The next completion of a job that is still wanted.
     fn next(&mut self) -> Completion {
         loop {
-            let Some(Event::Job(id, what)) = self.events.blocking_recv() else {
-                panic!("only jobs speak here")
-            };
+            let Event::Job(id, what) = self.events.wait() else { panic!("only jobs speak here") };
             if self.jobs.note(id, &what) {
                 return what;
             }
@@ -164,7 +162,7 @@ fn a_stream_gives_one_chunk_for_a_credit() {
     for _ in 0..3 {
         engine.jobs.credit(JOB, 1);
         bytes.extend_from_slice(&engine.chunk());
-        assert!(engine.events.try_recv().is_err(), "no credit, no chunk");
+        assert!(engine.events.drain().is_empty(), "no credit, no chunk");
     }
     engine.jobs.credit(JOB, 1_000_000);
     let report = loop {
@@ -191,7 +189,7 @@ fn a_stream_nobody_takes_can_be_cancelled() {
     engine.jobs.cancel(JOB);
     engine.jobs.shut_down();
     assert!(engine.jobs.leaving.iter().all(Running::is_finished));
-    assert!(engine.events.try_recv().is_err(), "a job that was given up is silent");
+    assert!(engine.events.drain().is_empty(), "a job that was given up is silent");
 }
 
 #[test]
@@ -236,7 +234,7 @@ fn a_file_is_sent_chunk_by_chunk() {
     engine.jobs.send_file(JOB, path.clone());
     engine.jobs.credit(JOB, 1);
     let mut sent = engine.chunk().to_vec();
-    assert!(sent.len() < bytes.len() && engine.events.try_recv().is_err());
+    assert!(sent.len() < bytes.len() && engine.events.drain().is_empty());
     engine.jobs.credit(JOB, 100);
     let total = loop {
         match engine.next() {

@@ -1,36 +1,41 @@
 //! An epoll instance of our own, below tokio's.
 //!
-//! Client sockets are registered here, and this instance as one descriptor with tokio. That way a round over all ready
-//! sockets costs one system call to find them, no wakers and no per-socket state of the runtime, and the loop can look for
-//! more work without a detour through the scheduler.
+//! Client sockets are registered here. The engine waits in it directly as long as it is all there is to wait for; while the
+//! runtime has tasks of its own, this instance is one descriptor among those that tokio waits for. That way a round over all
+//! ready sockets costs one system call to wait for them and to find them, and there are no wakers and no state of the runtime
+//! for each socket.
+//!
+//! Sockets are watched for edges: the poller names one when something has happened on it. Whoever does not read or write it to
+//! its end must come back to it unasked. That saves the kernel a second look at every socket that has been served.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use node::ConnId;
 use rustix::event::{Timespec, epoll};
+use rustix::io::Errno;
 use tokio::io::unix::AsyncFd;
 
-/// What a socket is watched for.
+/// What a descriptor is watched for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Interest {
-    pub read: bool,
-    pub write: bool,
+pub(crate) enum Watch {
+    /// A socket: something to read, or an end.
+    Reads,
+    /// A socket: also room to write.
+    ReadsAndWrites,
+    /// A listener: reported for as long as a client waits.
+    Listener,
 }
 
-impl Interest {
-    pub const READ: Interest = Interest { read: true, write: false };
-
-    pub fn is_nothing(self) -> bool {
-        !self.read && !self.write
-    }
-
+impl Watch {
     fn flags(self) -> epoll::EventFlags {
-        let mut flags = epoll::EventFlags::empty();
-        flags.set(epoll::EventFlags::IN | epoll::EventFlags::RDHUP, self.read);
-        flags.set(epoll::EventFlags::OUT, self.write);
-        flags
+        use epoll::EventFlags as Flags;
+        match self {
+            Watch::Reads => Flags::IN | Flags::RDHUP | Flags::ET,
+            Watch::ReadsAndWrites => Flags::IN | Flags::OUT | Flags::RDHUP | Flags::ET,
+            Watch::Listener => Flags::IN,
+        }
     }
 }
 
@@ -39,38 +44,33 @@ impl Interest {
 pub(crate) enum Token {
     Conn(ConnId),
     Listener(usize),
+    /// A message to the engine.
+    Bell,
 }
 
-/// The low half of a connection's number is its slot, and no table has so many: what has it is a listener, whose index
-/// is in the high half.
-const LISTENER: u64 = u32::MAX as u64;
+/// The low half of a connection's number is its slot, and no table has so many: what has it is something else, told by the
+/// high half.
+const NO_SLOT: u64 = u32::MAX as u64;
+/// The high half that stands for the bell; listeners have their index there.
+const BELL: u64 = u32::MAX as u64;
 
 impl Token {
     fn encode(self) -> u64 {
         match self {
             Token::Conn(conn) => {
-                debug_assert_ne!(conn.as_u64() & LISTENER, LISTENER);
+                debug_assert_ne!(conn.as_u64() & NO_SLOT, NO_SLOT);
                 conn.as_u64()
             }
-            Token::Listener(index) => ((index as u64) << 32) | LISTENER,
-        }
-    }
-
-    /// Connections are reported once for every piece of news (edge-triggered): the kernel then need not look at each of them
-    /// again at the next poll, which is a tenth of what a request without a pipeline costs. Listeners are reported as long as
-    /// somebody waits there.
-    fn mode(self) -> epoll::EventFlags {
-        match self {
-            Token::Conn(_) => epoll::EventFlags::ET,
-            Token::Listener(_) => epoll::EventFlags::empty(),
+            Token::Listener(index) => ((index as u64) << 32) | NO_SLOT,
+            Token::Bell => (BELL << 32) | NO_SLOT,
         }
     }
 
     fn decode(raw: u64) -> Token {
-        if raw & LISTENER == LISTENER {
-            Token::Listener((raw >> 32) as usize)
-        } else {
-            Token::Conn(ConnId::from_u64(raw))
+        match (raw & NO_SLOT, raw >> 32) {
+            (NO_SLOT, BELL) => Token::Bell,
+            (NO_SLOT, index) => Token::Listener(index as usize),
+            _ => Token::Conn(ConnId::from_u64(raw)),
         }
     }
 }
@@ -80,16 +80,24 @@ impl Token {
 pub(crate) struct Readiness {
     pub read: bool,
     pub write: bool,
-    /// The peer will send no more; what it sent before may still have to be read.
-    pub closing: bool,
-    /// An error, or both directions closed: reported even where nothing is watched for.
-    pub broken: bool,
+    /// The peer sends no more, or the connection has failed: behind what there is to read comes an end that will not be
+    /// reported again.
+    pub ends: bool,
 }
 
-/// As many as are handled in one round.
+/// What came of waiting.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Waited {
+    /// So many events, perhaps none.
+    Events(usize),
+    /// A signal came meanwhile.
+    Interrupted,
+}
+
+/// As many are handled in one round.
 const BATCH: usize = 512;
 
-/// The epoll instance. Must be made, and waited for, inside a tokio runtime.
+/// The epoll instance. Must be made inside a tokio runtime.
 pub(crate) struct Poller {
     epoll: AsyncFd<OwnedFd>,
     events: Vec<epoll::Event>,
@@ -105,53 +113,48 @@ impl Poller {
         Ok(Poller { epoll, events: Vec::with_capacity(BATCH) })
     }
 
-    pub fn add(&self, fd: impl AsFd, token: Token, interest: Interest) -> io::Result<()> {
-        let flags = interest.flags() | token.mode();
-        Ok(epoll::add(self.epoll.get_ref(), fd, epoll::EventData::new_u64(token.encode()), flags)?)
+    pub fn add(&self, fd: impl AsFd, token: Token, watch: Watch) -> io::Result<()> {
+        Ok(epoll::add(self.epoll.get_ref(), fd, epoll::EventData::new_u64(token.encode()), watch.flags())?)
     }
 
-    pub fn modify(&self, fd: impl AsFd, token: Token, interest: Interest) -> io::Result<()> {
-        let flags = interest.flags() | token.mode();
-        Ok(epoll::modify(self.epoll.get_ref(), fd, epoll::EventData::new_u64(token.encode()), flags)?)
+    /// Changes what is watched for. What is there already is reported as if it had just happened.
+    pub fn modify(&self, fd: impl AsFd, token: Token, watch: Watch) -> io::Result<()> {
+        Ok(epoll::modify(self.epoll.get_ref(), fd, epoll::EventData::new_u64(token.encode()), watch.flags())?)
     }
 
     pub fn remove(&self, fd: impl AsFd) -> io::Result<()> {
         Ok(epoll::delete(self.epoll.get_ref(), fd)?)
     }
 
-    /// Becomes ready when something happens on a socket.
-    ///
-    /// It is told of news only. A socket that [`Poller::poll`] has named once, and that is still ready without anything
-    /// having happened since (unread bytes, an end of file behind bytes that were read), is not named again:
-    /// whoever leaves one like that must come back to it by himself.
-    pub fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut guard = ready!(self.epoll.poll_read_ready(context))?;
-        guard.clear_ready();
-        Poll::Ready(Ok(()))
-    }
-
-    /// Looks, without waiting, which sockets are ready, and answers how many.
-    pub fn poll(&mut self) -> io::Result<usize> {
-        const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+    /// Waits on this thread, for so long at most. With no time it only looks.
+    pub fn wait(&mut self, time: Duration) -> io::Result<Waited> {
         self.events.clear();
-        let spare = rustix::buffer::spare_capacity(&mut self.events);
-        match epoll::wait(self.epoll.get_ref(), spare, Some(&NOW)) {
-            Ok(count) => Ok(count),
-            Err(rustix::io::Errno::INTR) => Ok(0),
+        let time = Timespec { tv_sec: time.as_secs().cast_signed(), tv_nsec: time.subsec_nanos().into() };
+        match epoll::wait(self.epoll.get_ref(), rustix::buffer::spare_capacity(&mut self.events), Some(&time))
+        {
+            Ok(count) => Ok(Waited::Events(count)),
+            Err(Errno::INTR) => Ok(Waited::Interrupted),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// One of those found by the last [`Poller::poll`].
+    /// One of those that the last [`Poller::wait`] has found.
     pub fn event(&self, index: usize) -> (Token, Readiness) {
+        use epoll::EventFlags as Flags;
         let epoll::Event { flags, data } = self.events[index];
         let readiness = Readiness {
-            read: flags.contains(epoll::EventFlags::IN),
-            write: flags.contains(epoll::EventFlags::OUT),
-            closing: flags.contains(epoll::EventFlags::RDHUP),
-            broken: flags.intersects(epoll::EventFlags::ERR | epoll::EventFlags::HUP),
+            read: flags.intersects(Flags::IN | Flags::RDHUP | Flags::ERR | Flags::HUP),
+            write: flags.intersects(Flags::OUT | Flags::ERR | Flags::HUP),
+            ends: flags.intersects(Flags::RDHUP | Flags::ERR | Flags::HUP),
         };
         (Token::decode(data.u64()), readiness)
+    }
+
+    /// Waits in the runtime, whose tasks run meanwhile, for something new. To be called when a [`Poller::wait`] has just found
+    /// nothing.
+    pub async fn wait_in_runtime(&self) -> io::Result<()> {
+        self.epoll.readable().await?.clear_ready();
+        Ok(())
     }
 }
 
@@ -167,6 +170,7 @@ mod tests {
             Token::Conn(ConnId::from_u64(u64::from(u32::MAX) << 32)),
             Token::Listener(0),
             Token::Listener(17),
+            Token::Bell,
         ] {
             assert_eq!(Token::decode(token.encode()), token);
         }

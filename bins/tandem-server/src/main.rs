@@ -1,13 +1,11 @@
 //! The server's program: it reads the command line and hands over to the library.
 
+mod allocator;
+
 use std::process::ExitCode;
 
 use config::Print;
 use server::{Allocator, DiskFiles, Options};
-
-/// The same allocator as the peers': memory is what a database is made of, and this one wastes little of it.
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 const USAGE: &str = "\
 Usage: tandem-server [/path/to/redis.conf] [options] [-]

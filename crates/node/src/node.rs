@@ -117,6 +117,9 @@ pub struct Node {
     pub(crate) pause: Pause,
     pub(crate) gate: Gate,
     pub(crate) batch: Batch,
+    /// Hashes of keys of database 0 that the next requests of several clients will touch.
+    foreseen: Vec<u64>,
+    foreseen_spans: Vec<resp::Span>,
     pub(crate) run_id: String,
     pub(crate) started: Now,
     pub(crate) memory: MemoryReading,
@@ -201,6 +204,8 @@ impl Node {
             pause: Pause::default(),
             gate: Gate::default(),
             batch: Batch::default(),
+            foreseen: Vec::new(),
+            foreseen_spans: Vec::new(),
             run_id,
             started: now,
             memory: MemoryReading::default(),
@@ -408,6 +413,35 @@ impl Node {
         self.after_input();
     }
 
+    /// Looks at input that [`Node::input`] is about to get, for the sake of [`Node::prefetch_foreseen`]. A driver that has read
+    /// from several clients calls this for each first; it changes nothing but speed.
+    pub fn foresee(&mut self, conn: ConnId, data: &[u8]) {
+        // A pipeline prefetches for itself.
+        if data.len() > MAX_FORESEEN_BYTES || self.foreseen.len() >= MAX_FORESEEN {
+            return;
+        }
+        let Some(session) = self.session(conn) else { return };
+        if !session.pending.is_empty() || session.db != 0 {
+            return;
+        }
+        let mut spans = std::mem::take(&mut self.foreseen_spans);
+        let mut hashes = std::mem::take(&mut self.foreseen);
+        spans.clear();
+        let parsed = resp::RequestParser::new().parse(data, 0, &resp::RequestLimits::default(), &mut spans);
+        if let Ok(resp::Parsed::Request { form: resp::Form::Array, .. }) = parsed {
+            let args = resp::Args::new(data, &spans);
+            self.collect_keys(0, self.registry.resolve(args).ok(), args, &mut hashes);
+        }
+        self.foreseen_spans = spans;
+        self.foreseen = hashes;
+    }
+
+    /// Fetches the memory that the requests which were foreseen will touch.
+    pub fn prefetch_foreseen(&mut self) {
+        self.prefetch_keys(0, &self.foreseen);
+        self.foreseen.clear();
+    }
+
     /// Runs what stands in a session's own input buffer.
     pub(crate) fn run_pending(&mut self, session: &mut Session) {
         if session.blocked.is_some() || session.pending.is_empty() {
@@ -610,6 +644,10 @@ impl Node {
     }
 }
 
+/// Input of more bytes than this is a pipeline or a large value, for which prefetching across clients gains nothing.
+const MAX_FORESEEN_BYTES: usize = 512;
+/// Keys foreseen in one round at most.
+const MAX_FORESEEN: usize = 128;
 /// An input buffer beyond this size is given back once it is empty.
 const KEEP_INPUT_CAPACITY: usize = 64 * 1024;
 /// So is a reply buffer beyond this one.

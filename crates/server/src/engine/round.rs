@@ -27,18 +27,32 @@ const ACCEPTS_A_ROUND: usize = 256;
 const WRITE_BYTES_A_ROUND: usize = 1 << 20;
 
 /// The one buffer that all sockets are read into.
+///
+/// What one round reads is gathered before any of it is executed: that way the memory that the next request of each client
+/// will touch is fetched for all of them at once.
 pub(super) struct ReadBuffer {
     bytes: Vec<u8>,
+    /// Bytes at the front that are read and not handed over.
+    used: usize,
+    /// Whose they are: connection, start, end.
+    arrived: Vec<(ConnId, usize, usize)>,
 }
 
 impl ReadBuffer {
     /// Room for the usual: thousands of small commands.
     const FIRST: usize = 64 * 1024;
+    /// With less room than this, what has been gathered is handed over first.
+    const LEAST: usize = 32 * 1024;
     /// Room for large values and for snapshots: beside the cost of so many bytes that of a read does not matter any more.
     const LARGEST: usize = 512 * 1024;
 
     pub fn new() -> ReadBuffer {
-        ReadBuffer { bytes: vec![0; ReadBuffer::FIRST] }
+        ReadBuffer { bytes: vec![0; ReadBuffer::FIRST], used: 0, arrived: Vec::new() }
+    }
+
+    /// Whether the next read has the room that it should have.
+    fn has_room(&self) -> bool {
+        self.bytes.len() - self.used >= ReadBuffer::LEAST
     }
 
     /// Grows for the next time, when a read has filled it.
@@ -85,6 +99,7 @@ impl Engine {
                 }
             }
         }
+        self.hand_over();
         if self.now.mono_us >= self.node.deadline() {
             self.tick();
         }
@@ -108,6 +123,7 @@ impl Engine {
     }
 
     fn hear(&mut self) {
+        self.hand_over();
         for event in self.events.drain() {
             self.handle(event);
         }
@@ -161,16 +177,24 @@ impl Engine {
     /// `ends` says that an end is known to follow, of which it will not tell again.
     fn read(&mut self, id: ConnId, ends: bool) {
         // The connection may have been closed earlier in this very round.
+        if !self.buffer.has_room() {
+            self.hand_over();
+        }
         let Some(socket) = self.sockets.get(id) else { return };
         if !socket.reads {
             return;
         }
-        match rustix::net::recv(&socket.fd, &mut self.buffer.bytes[..], RecvFlags::empty()) {
+        let start = self.buffer.used;
+        match rustix::net::recv(&socket.fd, &mut self.buffer.bytes[start..], RecvFlags::empty()) {
             Ok((0, _)) => self.lost(id),
             Ok((len, _)) => {
-                self.node.input(self.now, id, &self.buffer.bytes[..len]);
-                let full = len == self.buffer.bytes.len();
+                let end = start + len;
+                self.buffer.used = end;
+                self.buffer.arrived.push((id, start, end));
+                self.node.foresee(id, &self.buffer.bytes[start..end]);
+                let full = end == self.buffer.bytes.len();
                 if full {
+                    self.hand_over();
                     self.buffer.filled();
                 }
                 if full || ends {
@@ -181,6 +205,17 @@ impl Engine {
             Err(Errno::AGAIN) => {}
             Err(_) => self.lost(id),
         }
+    }
+
+    /// Hands what was read to the node.
+    fn hand_over(&mut self) {
+        self.node.prefetch_foreseen();
+        let mut arrived = std::mem::take(&mut self.buffer.arrived);
+        for (id, start, end) in arrived.drain(..) {
+            self.node.input(self.now, id, &self.buffer.bytes[start..end]);
+        }
+        self.buffer.arrived = arrived;
+        self.buffer.used = 0;
     }
 
     /// Writes what a connection has to say, as far as its socket takes it.
@@ -234,6 +269,8 @@ impl Engine {
 
     /// The peer is gone, or the socket failed.
     fn lost(&mut self, id: ConnId) {
+        // What it sent before comes before its end.
+        self.hand_over();
         if self.sockets.remove(id) {
             self.node.eof(self.now, id);
         }

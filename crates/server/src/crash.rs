@@ -42,3 +42,42 @@ fn describe(panic: &std::panic::PanicHookInfo<'_>) -> String {
         None => place,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use config::LogLevel;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+
+    const ROLE: &str = "TANDEM_TEST_PANIC_ON";
+
+    /// Runs this very test again in a process of its own, which panics.
+    fn panic_on(thread: &str) -> (std::process::ExitStatus, String) {
+        let test = format!("{}::a_panic_is_reported", module_path!().split_once("::").unwrap().1);
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args([test.as_str(), "--exact", "--nocapture"])
+            .env(ROLE, thread)
+            .output()
+            .unwrap();
+        (output.status, String::from_utf8(output.stdout).unwrap())
+    }
+
+    #[test]
+    fn a_panic_is_reported() {
+        if let Some(role) = std::env::var_os(ROLE) {
+            report_panics_to(Logger::stdout(LogLevel::Notice));
+            if role == "engine" {
+                this_thread_is_the_engine();
+            }
+            panic!("nobody thought of this");
+        }
+        let (status, log) = panic_on("engine");
+        assert_eq!(status.signal(), Some(libc::SIGABRT), "{log}");
+        assert!(log.contains(" # === BUG REPORT") && log.contains("=== END OF BUG REPORT"), "{log}");
+        assert!(log.contains("nobody thought of this (crates/server/src/crash.rs:"), "{log}");
+        let (status, log) = panic_on("job");
+        assert_eq!(status.signal(), None, "the panic of another thread is that thread's own affair: {log}");
+        assert!(log.contains(" # === BUG REPORT"), "{log}");
+    }
+}

@@ -1,5 +1,6 @@
 //! Carrying out what the node wants.
 
+use std::path::Path;
 use std::time::Duration;
 
 use node::{Action, ConnId, Signal};
@@ -139,11 +140,14 @@ impl Engine {
         if changed(&["maxclients"]) {
             crate::process::raise_descriptor_limit(self.settings.maxclients);
         }
+        // A relative one is relative to where the process is now, and stays so only if the process stays there.
+        let dir = Path::new(&self.settings.dir);
         if changed(&["dir"])
             && self.owns_process
-            && let Err(error) = std::env::set_current_dir(&self.settings.dir)
+            && dir.is_absolute()
+            && let Err(error) = std::env::set_current_dir(dir)
         {
-            tracing::warn!("Can't chdir to '{}': {}", self.settings.dir, reason(&error));
+            tracing::warn!("Can't chdir to '{}': {}", dir.display(), reason(&error));
         }
     }
 

@@ -154,6 +154,22 @@ fn values_larger_than_any_buffer() {
 }
 
 #[test]
+fn replies_of_about_what_one_round_writes() {
+    let instance = start(&[]);
+    let mut client = instance.connect();
+    for len in [(1 << 20) - 100, 1 << 20, (1 << 20) + 100_000] {
+        let value = vec![7; len];
+        client.send(set("key", &value));
+        assert_eq!(client.line(), "+OK");
+        for _ in 0..5 {
+            client.send("GET key\r\n");
+            assert!(client.bulk() == value);
+            assert_eq!(client.ask("PING"), "+PONG");
+        }
+    }
+}
+
+#[test]
 fn a_client_that_does_not_read_holds_nobody_up() {
     let instance = start(&[]);
     let mut other = instance.connect();
@@ -306,6 +322,26 @@ fn a_replica_follows_over_real_sockets() {
             }
             client.line();
         }
+    }
+}
+
+#[test]
+fn a_replica_that_loads_slowly_stops_reading_for_a_while() {
+    let master = start(&["--repl-diskless-sync-delay", "0", "--rdbcompression", "no"]);
+    let mut writer = master.connect();
+    let value = vec![7; 100_000];
+    for n in 0..300 {
+        writer.send(set(&format!("key:{n}"), &value));
+    }
+    for _ in 0..300 {
+        assert_eq!(writer.line(), "+OK");
+    }
+    // The whole of it is on its way long before the loader has taken it in.
+    let replica = start(&["--key-load-delay", "1000"]);
+    let mut client = replica.connect();
+    assert_eq!(client.ask(&format!("REPLICAOF 127.0.0.1 {}", master.address().port())), "+OK");
+    while client.ask("DBSIZE") != ":300" {
+        std::thread::yield_now();
     }
 }
 

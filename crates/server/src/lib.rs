@@ -32,19 +32,23 @@
 //!
 //! # How it works
 //!
-//! One thread, the engine, owns the node and all client sockets. The sockets are registered with an epoll instance of our
-//! own, and that one with a tokio current-thread runtime; between two waits the engine serves all ready sockets in rounds
-//! (`engine/round.rs`):
+//! One thread, the engine, owns the node and all client sockets. The sockets are watched, for edges, by an epoll instance of our
+//! own, and so is the bell by which jobs and signals speak to the engine. A wait is one system call, and what it finds is served
+//! in one round (`engine/round.rs`):
 //!
 //! ```text
-//!   tokio waits for: sockets | news from jobs and signals | the node's deadline
+//!   wait for: sockets | the bell | the node's deadline
 //!      │
 //!      ▼
-//!   which sockets are ready? ──► read each once ──► Node::input
-//!      ▲                                               │
-//!      │                                               ▼
-//!      └── more to do ◄── carry out actions ◄── write all replies ◄── Node::before_write
+//!   read each ready socket once ──► Node::foresee ──► Node::input
+//!      ▲                                                  │
+//!      │                                                  ▼
+//!      └──────── carry out actions ◄── write all replies ◄── Node::before_write
 //! ```
+//!
+//! All that is one future of a current-thread tokio runtime, which has the signals and opens connections. It gets its turn ten
+//! times a second; while a connection is being opened, the engine waits in the runtime instead, where its epoll instance is one
+//! descriptor among others.
 //!
 //! What takes long has a thread of its own for as long as it lasts (`jobs.rs`): writing and reading snapshots, keeping what a
 //! master sends, rewriting the configuration, freeing memory. Names are resolved on the runtime's thread pool. Nothing on

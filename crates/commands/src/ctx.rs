@@ -225,6 +225,21 @@ impl Ctx<'_> {
         self.notify_in(class, event, db, key);
     }
 
+    /// Says that a key of the selected database has something now that a client may be waiting for. To be called by whoever adds to
+    /// a list, a sorted set or a stream, and by whoever puts a value in its place (RENAME, RESTORE …).
+    #[inline]
+    pub fn signal_ready(&mut self, key: &[u8]) {
+        self.signal_ready_in(self.db, key);
+    }
+
+    /// [`Ctx::signal_ready`] in another database.
+    #[inline]
+    pub fn signal_ready_in(&mut self, db: usize, key: &[u8]) {
+        if self.fx.track_ready {
+            self.fx.ready.push((db as u32, key.into()));
+        }
+    }
+
     /// Tells watchers that a key changed.
     #[inline]
     pub fn touch_key(&mut self, db: usize, key: &[u8]) {

@@ -1,7 +1,8 @@
 //! What a command did beyond its reply.
 
 use bitflags::bitflags;
-use keyspace::Garbage;
+use keyspace::{Garbage, Kind};
+use resp::OwnedArgs;
 
 bitflags! {
     /// Classes of keyspace events, as `notify-keyspace-events` names them.
@@ -45,6 +46,35 @@ pub struct KeyEvent {
     pub key: Box<[u8]>,
 }
 
+/// What a client waits for that a command could not answer at once.
+///
+/// The host keeps the client's request. Once one of the keys has become ready it carries the request out again, and when the
+/// time is over it answers instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockRequest {
+    /// Keys of the selected database, in the order in which the command tries them.
+    pub keys: Vec<Box<[u8]>>,
+    /// What a key has to hold to be worth a try.
+    pub kind: Kind,
+    /// When to give up, unix milliseconds; `None`: never.
+    pub deadline_ms: Option<u64>,
+    /// The answer when the time is over.
+    pub on_timeout: TimeoutReply,
+    /// A key that is deleted, or overwritten by another type, is worth a try as well: the command then has an error to give.
+    pub wake_when_gone: bool,
+    /// The request to carry out instead of the client's own, where that depends on the moment (XREAD from `$`).
+    pub request: Option<OwnedArgs>,
+}
+
+/// What a client that has waited in vain is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeoutReply {
+    /// A null.
+    Null,
+    /// A null array.
+    NullArray,
+}
+
 /// How the command itself goes into the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Rewritten {
@@ -86,6 +116,12 @@ pub struct Effects {
     pub keyspace_hits: u64,
     /// Reads that did not.
     pub keyspace_misses: u64,
+    /// The command wrote no reply: its client waits.
+    pub blocked: Option<BlockRequest>,
+    /// Whether `ready` is to be filled: somebody waits for a key. Kept by [`Effects::clear`].
+    pub track_ready: bool,
+    /// Database and key of what somebody may be waiting for (only with `track_ready`).
+    pub ready: Vec<(u32, Box<[u8]>)>,
     /// The event classes somebody listens to; kept by [`Effects::clear`].
     pub notify: EventClass,
     /// The events of those classes, in order.
@@ -98,7 +134,8 @@ impl Effects {
         Self::default()
     }
 
-    /// Makes ready for the next command. `track_keys` and `notify` stay: they are settings, not results.
+    /// Makes ready for the next command. `track_keys`, `track_ready` and `notify` stay: they are settings, not results; and so
+    /// do the keys that are ready, which the host serves when it comes to that.
     #[inline]
     pub fn clear(&mut self) {
         self.dirty = 0;
@@ -111,6 +148,9 @@ impl Effects {
         self.touched.clear();
         self.replaced.clear();
         self.events.clear();
+        if self.blocked.is_some() {
+            self.blocked = None;
+        }
         // An empty vector of droppable things still costs a call.
         if !self.garbage.is_empty() {
             self.garbage.clear();
@@ -142,6 +182,11 @@ impl Effects {
         self.rewritten = Rewritten::Nothing;
     }
 
+    /// Makes the client wait. The caller writes no reply, and asks [`crate::Env::may_block`] first.
+    pub fn block(&mut self, request: BlockRequest) {
+        self.blocked = Some(request);
+    }
+
     /// Adds an effect of its own, before whatever becomes of the command itself.
     #[inline]
     pub fn push(&mut self, command: &[&[u8]]) {
@@ -157,6 +202,8 @@ impl std::fmt::Debug for Effects {
             .field("rewritten", &self.rewritten)
             .field("log", &self.log.escape_ascii().to_string())
             .field("log_count", &self.log_count)
+            .field("blocked", &self.blocked)
+            .field("ready", &self.ready)
             .field("touched", &self.touched)
             .field("replaced", &self.replaced)
             .field("garbage", &self.garbage.len())

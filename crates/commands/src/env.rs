@@ -1,5 +1,7 @@
 //! The circumstances of a command.
 
+use keyspace::Limits;
+
 use crate::access;
 
 /// What becomes of a key whose time is over.
@@ -45,6 +47,10 @@ pub struct Env {
     pub lazyfree_server_del: bool,
     /// `lazyfree-lazy-user-flush`: FLUSHDB and FLUSHALL without an option mean ASYNC.
     pub lazyfree_user_flush: bool,
+    /// The limits up to which collections keep their small forms.
+    pub limits: Limits,
+    /// The client may be made to wait: not inside a transaction, and not the master's stream.
+    pub may_block: bool,
     /// Uses leave access words alone (CLIENT NO-TOUCH).
     pub no_touch: bool,
     /// RESTORE checks its payload's checksum.
@@ -67,6 +73,8 @@ impl Default for Env {
             lazyfree_expire: false,
             lazyfree_server_del: false,
             lazyfree_user_flush: false,
+            limits: Limits::default(),
+            may_block: true,
             no_touch: false,
             verify_dump: true,
         }

@@ -77,7 +77,7 @@ mod table;
 mod testing;
 
 pub use ctx::Ctx;
-pub use effects::{Effects, EventClass, KeyEvent, Rewritten};
+pub use effects::{BlockRequest, Effects, EventClass, KeyEvent, Rewritten, TimeoutReply};
 pub use env::{Env, ExpiryMode};
 pub use errors::Reject;
 pub use keys::{Begin, Find, KeyFlags, KeyIter, KeyRange, KeySpec};

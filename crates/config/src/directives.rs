@@ -56,7 +56,6 @@ const NO_ACL: &str = "there are no users but the default one yet; use requirepas
 const NO_EVICTION: &str = "keys are not evicted yet";
 const NO_SCRIPTS: &str = "there are no scripts yet";
 const NO_MODULES: &str = "modules cannot be loaded";
-const NO_TYPE: &str = "values of this type are not kept yet";
 const NO_DEFRAG: &str = "memory is not defragmented";
 const NO_TRACKING: &str = "keys are not tracked for clients yet";
 const NO_EVENTS: &str = "keyspace events are not published yet";
@@ -183,11 +182,11 @@ static DIRECTIVES: &[Directive] = &[
     row("enable-module-command", Word(Permission::WORDS), "no").immutable().inert(NO_MODULES),
     row("enable-protected-configs", Word(Permission::WORDS), "no").immutable(),
     row("extended-redis-compatibility", Bool, "no").inert("the server is compatible either way"),
-    row("hash-max-listpack-entries", LONG, "512").alias(&["hash-max-ziplist-entries"]).inert(NO_TYPE),
-    row("hash-max-listpack-value", SIZE, "64").alias(&["hash-max-ziplist-value"]).inert(NO_TYPE),
+    row("hash-max-listpack-entries", LONG, "512").alias(&["hash-max-ziplist-entries"]),
+    row("hash-max-listpack-value", SIZE, "64").alias(&["hash-max-ziplist-value"]),
     row("hash-seed", TEXT, "").immutable().inert("the seed is drawn at each start"),
     row("hide-user-data-from-log", Bool, "yes").inert(ALWAYS),
-    row("hll-sparse-max-bytes", SIZE, "3000").inert(NO_TYPE),
+    row("hll-sparse-max-bytes", SIZE, "3000"),
     row("hz", ClampedInt { max: i32::MAX as i64, low: 1, high: 500 }, "10").inert(INTERNAL),
     row("ignore-warnings", TEXT, "").inert("there is no such warning"),
     row("import-mode", Bool, "no").inert(INTERNAL),
@@ -207,8 +206,8 @@ static DIRECTIVES: &[Directive] = &[
     row("lazyfree-lazy-user-flush", Bool, "no"),
     row("lfu-decay-time", COUNT, "1"),
     row("lfu-log-factor", COUNT, "10"),
-    row("list-compress-depth", COUNT, "0").inert(NO_TYPE),
-    row("list-max-listpack-size", ANY_INT, "-2").alias(&["list-max-ziplist-size"]).inert(NO_TYPE),
+    row("list-compress-depth", COUNT, "0").inert("the nodes of a list are not compressed"),
+    row("list-max-listpack-size", ANY_INT, "-2").alias(&["list-max-ziplist-size"]),
     row("list-max-ziplist-entries", Obsolete, "").inert("list-max-listpack-size took its place long ago"),
     row("list-max-ziplist-value", Obsolete, "").inert("list-max-listpack-size took its place long ago"),
     row("loading-process-events-interval-bytes", int(1024, i32::MAX as i64), "2097152").hidden().inert(INTERNAL),
@@ -285,9 +284,9 @@ static DIRECTIVES: &[Directive] = &[
     row("save", Save, "3600 1 300 100 60 10000"),
     row("sentinel", Sentinel, "").immutable(),
     row("server-cpulist", TEXT, "").immutable().alias(&["server_cpulist"]).inert(NO_CPU_LISTS),
-    row("set-max-intset-entries", LONG, "512").inert(NO_TYPE),
-    row("set-max-listpack-entries", LONG, "128").inert(NO_TYPE),
-    row("set-max-listpack-value", SIZE, "64").inert(NO_TYPE),
+    row("set-max-intset-entries", LONG, "512"),
+    row("set-max-listpack-entries", LONG, "128"),
+    row("set-max-listpack-value", SIZE, "64"),
     row("set-proc-title", Bool, "yes").immutable().inert(NO_TITLE),
     row("shutdown-on-sigint", Shutdown, "default"),
     row("shutdown-on-sigterm", Shutdown, "default"),
@@ -297,8 +296,8 @@ static DIRECTIVES: &[Directive] = &[
     row("slowlog-max-len", LONG, "128").alias(&["commandlog-slow-execution-max-len"]),
     row("socket-mark-id", int(0, u32::MAX as i64), "0").immutable().inert("packets are not marked"),
     row("stop-writes-on-bgsave-error", Bool, "yes"),
-    row("stream-node-max-bytes", SIZE, "4096").inert(NO_TYPE),
-    row("stream-node-max-entries", LONG, "100").inert(NO_TYPE),
+    row("stream-node-max-bytes", SIZE, "4096"),
+    row("stream-node-max-entries", LONG, "100"),
     row("supervised", Word(Supervised::WORDS), "no").immutable(),
     row("syslog-enabled", Bool, "no").immutable().inert(NO_SYSLOG),
     row("syslog-facility", Word(SYSLOG), "local0").immutable().inert(NO_SYSLOG),
@@ -335,8 +334,8 @@ static DIRECTIVES: &[Directive] = &[
     row("use-exit-on-panic", Bool, "no").hidden().inert(TEST_ONLY),
     row("user", Lines, "").immutable().inert(NO_ACL),
     row("watchdog-period", Time { unit: Unit::Millis, min: 0, max: i32::MAX as i64 }, "0").hidden().inert(TEST_ONLY),
-    row("zset-max-listpack-entries", LONG, "128").alias(&["zset-max-ziplist-entries"]).inert(NO_TYPE),
-    row("zset-max-listpack-value", SIZE, "64").alias(&["zset-max-ziplist-value"]).inert(NO_TYPE),
+    row("zset-max-listpack-entries", LONG, "128").alias(&["zset-max-ziplist-entries"]),
+    row("zset-max-listpack-value", SIZE, "64").alias(&["zset-max-ziplist-value"]),
 ];
 
 #[cfg(test)]

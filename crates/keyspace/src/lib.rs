@@ -69,6 +69,7 @@ mod spill;
 mod table;
 #[cfg(test)]
 mod tests;
+mod types;
 mod value;
 
 pub use db::Db;
@@ -76,6 +77,7 @@ pub use entry::{Entry, EntryMut, Garbage, Removed};
 pub use frozen::{FrozenDb, FrozenKeyspace, Iter};
 pub use keyspace::Keyspace;
 pub use table::ExpireCursor;
+pub use types::Limits;
 pub use value::{Kind, Object, SetExpiry, Value};
 
 /// The example of the README is tested, too.

@@ -89,6 +89,12 @@ impl<'a> Encoded<'a> {
         self.head_len + self.text.len() + self.back.as_slice().len()
     }
 
+    /// Appends the entry without its backward length.
+    pub(crate) fn append_bare(&self, target: &mut Vec<u8>) {
+        target.extend_from_slice(&self.head[..self.head_len]);
+        target.extend_from_slice(self.text);
+    }
+
     /// Fills `target`, which has the length of the whole.
     pub(crate) fn write(&self, target: &mut [u8]) {
         let (head, rest) = target.split_at_mut(self.head_len);

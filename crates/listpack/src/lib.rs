@@ -29,10 +29,13 @@
 //! assert!(View::new(&bytes[1..]).is_err());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! [`bare`] has the encoding of single entries, for sequences with a frame of their own.
 
 #![forbid(unsafe_code)]
 
 mod back_length;
+pub mod bare;
 mod encoding;
 mod entry;
 mod error;

@@ -197,6 +197,19 @@ impl Node {
         self.env.lazyfree_expire = settings.lazyfree_lazy_expire;
         self.env.lazyfree_server_del = settings.lazyfree_lazy_server_del;
         self.env.lazyfree_user_flush = settings.lazyfree_lazy_user_flush;
+        self.env.limits = keyspace::Limits {
+            hash_max_listpack_entries: settings.hash_max_listpack_entries,
+            hash_max_listpack_value: settings.hash_max_listpack_value,
+            set_max_intset_entries: settings.set_max_intset_entries,
+            set_max_listpack_entries: settings.set_max_listpack_entries,
+            set_max_listpack_value: settings.set_max_listpack_value,
+            zset_max_listpack_entries: settings.zset_max_listpack_entries,
+            zset_max_listpack_value: settings.zset_max_listpack_value,
+            list_max_listpack_size: settings.list_max_listpack_size,
+            hll_sparse_max_bytes: settings.hll_sparse_max_bytes,
+            stream_node_max_bytes: settings.stream_node_max_bytes,
+            stream_node_max_entries: settings.stream_node_max_entries,
+        };
         let backlog = settings.repl_backlog_size as usize;
         if self.replication.log.capacity() != backlog {
             self.replication.log.set_capacity(backlog);

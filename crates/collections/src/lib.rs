@@ -1,0 +1,10 @@
+//! Collections that clone in next to no time, and copy on write what they change.
+//!
+//! A clone shares everything with the original by reference count. Writing to either copies the blocks, of a few KiB at the most,
+//! that lead to what is written; the other keeps the old ones. That is how a database takes a snapshot of a value of any size.
+//!
+//! Small collections are a [`pack`] instead: one short piece of memory, copied as a whole.
+
+#![forbid(unsafe_code)]
+
+pub mod pack;

@@ -1,0 +1,31 @@
+//! Single entries without the frame of a listpack: no header, no backward lengths, no end mark.
+//!
+//! ```
+//! use listpack::{Entry, bare};
+//!
+//! let mut bytes = Vec::new();
+//! bare::append(&mut bytes, Entry::Str(b"field"));
+//! bare::append(&mut bytes, Entry::from_text(b"1000"));
+//! let (field, len) = bare::read(&bytes, 0).unwrap();
+//! assert_eq!(field, Entry::Str(b"field"));
+//! assert_eq!(bare::read(&bytes, len), Ok((Entry::Int(1000), 2)));
+//! ```
+
+use crate::encoding::{self, Encoded};
+use crate::{Entry, Error};
+
+/// The entry that begins at `at`, and how many bytes it takes.
+///
+/// # Errors
+///
+/// When no whole entry begins there.
+#[inline]
+pub fn read(bytes: &[u8], at: usize) -> Result<(Entry<'_>, usize), Error> {
+    encoding::decode(bytes, at)
+}
+
+/// Appends an entry in its shortest encoding. Text is taken as a number where it is one.
+#[inline]
+pub fn append(target: &mut Vec<u8>, entry: Entry<'_>) {
+    Encoded::new(entry).append_bare(target);
+}

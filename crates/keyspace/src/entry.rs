@@ -1,12 +1,14 @@
 //! Keys with their values, as callers see them: borrowed, borrowed for writing, and taken out.
 
+use std::ops::Range;
+
 use triomphe::Arc;
 
 use crate::chunk::{At, Chunk};
 use crate::directory::Directory;
 use crate::record::{INLINE_MAX, Parts, Payload, RecordMut, RecordPtr, RecordRef};
 use crate::table::Totals;
-use crate::value::{Kind, Object, SetExpiry, Value, string_encoding};
+use crate::value::{Kind, Layout, Object, SetExpiry, Value, ValueRef, encoding_of_bytes};
 
 /// A key and its value, of a database or of a view.
 ///
@@ -37,11 +39,23 @@ impl<'a> Entry<'a> {
     /// The value if it is a string, short or long.
     #[inline]
     pub fn str(&self) -> Option<&'a [u8]> {
-        match self.record.inline() {
+        match self.record.inline_str() {
             Some(bytes) => Some(bytes),
             None => match self.record.object()? {
-                Object::Str(bytes) => Some(bytes),
+                Object::Bytes(Layout::Str, bytes) => Some(bytes),
+                _ => None,
             },
+        }
+    }
+
+    /// The value as it is kept.
+    #[inline]
+    pub fn value(&self) -> ValueRef<'a> {
+        match (self.record.inline(), self.record.object()) {
+            (Some((layout, bytes)), _) => ValueRef::Bytes(layout, bytes),
+            (None, Some(object)) => object.as_value(),
+            // A record has one or the other.
+            (None, None) => ValueRef::Bytes(Layout::Str, &[]),
         }
     }
 
@@ -59,10 +73,8 @@ impl<'a> Entry<'a> {
 
     /// What OBJECT ENCODING answers.
     pub fn encoding(&self) -> &'static str {
-        match self.str() {
-            Some(bytes) => string_encoding(bytes, self.record.is_raw()),
-            // Only strings are kept in records, and the match in `str` covers the others.
-            None => "raw",
+        match self.value() {
+            ValueRef::Bytes(layout, bytes) => encoding_of_bytes(layout, bytes, self.record.is_raw()),
         }
     }
 
@@ -178,7 +190,7 @@ impl<'a> EntryMut<'a> {
     fn splice(&mut self, from: usize, bytes: &[u8]) -> usize {
         let end = from.checked_add(bytes.len()).expect("the caller has limited the length of strings");
         if self.as_entry().object().is_some() {
-            let Some(Object::Str(string)) = self.object_mut() else { return 0 };
+            let Some(Object::Bytes(Layout::Str, string)) = self.object_mut() else { return 0 };
             splice_into(string, from, end, bytes);
             return string.len();
         }
@@ -189,9 +201,66 @@ impl<'a> EntryMut<'a> {
             string.extend_from_slice(old);
             splice_into(&mut string, from, end, bytes);
             let expiry = self.as_entry().expiry();
-            self.rebuild(expiry, true, Some(owned_str_payload(&mut string)));
+            self.rebuild(expiry, true, Some(owned_payload(Layout::Str, &mut string)));
         }
         self.str_len()
+    }
+
+    /// Puts `with` into the place of a part of a value that is kept as bytes. Its layout stays.
+    ///
+    /// # Panics
+    ///
+    /// When the value is not kept as bytes (see [`Entry::value`]), or the range does not lie within them.
+    pub fn splice_bytes(&mut self, range: Range<usize>, with: &[u8]) {
+        /// What has become so short goes back into the record. Far enough from what is moved out that it does not go back and
+        /// forth.
+        const SHORT: usize = INLINE_MAX / 2;
+        if self.as_entry().object().is_some() {
+            let Some(Object::Bytes(layout, bytes)) = self.object_mut() else {
+                panic!("the caller has seen that the value is bytes")
+            };
+            bytes.splice(range, with.iter().copied());
+            if bytes.len() <= SHORT {
+                let (layout, bytes) = (*layout, std::mem::take(bytes));
+                self.set_bytes(layout, &bytes);
+            }
+            return;
+        }
+        if self.chunk.record_mut(self.at).is_some_and(|mut record| record.replace(range.clone(), with)) {
+            return;
+        }
+        let old = self.chunk.record(self.at);
+        let (layout, bytes) = old.inline().unwrap_or((Layout::Str, &[]));
+        assert!(range.start <= range.end && range.end <= bytes.len(), "the caller edits what is there");
+        let mut new = Vec::with_capacity(bytes.len() - range.len() + with.len());
+        new.extend_from_slice(&bytes[..range.start]);
+        new.extend_from_slice(with);
+        new.extend_from_slice(&bytes[range.end..]);
+        let (expiry, raw) = (old.expiry(), old.is_raw());
+        self.rebuild(expiry, raw, Some(owned_payload(layout, &mut new)));
+    }
+
+    /// Replaces the value by bytes in some layout. The expiry and the access word stay.
+    pub fn set_bytes(&mut self, layout: Layout, bytes: &[u8]) {
+        if let Some((own, old)) = self.chunk.record(self.at).inline()
+            && own == layout
+            && layout != Layout::Str
+        {
+            let len = old.len();
+            let in_place =
+                self.chunk.record_mut(self.at).is_some_and(|mut record| record.replace(0..len, bytes));
+            if in_place {
+                return;
+            }
+        }
+        let expiry = self.as_entry().expiry();
+        self.rebuild(expiry, false, Some(payload_for(layout, bytes)));
+    }
+
+    /// Replaces the value by one of the large forms. The expiry and the access word stay.
+    pub fn set_object(&mut self, object: Object) {
+        let expiry = self.as_entry().expiry();
+        self.rebuild(expiry, false, Some(Payload::Hung(Arc::new(object))));
     }
 
     /// The value for writing if it is not kept in the record itself. If a view shares it, it is cloned first.
@@ -253,19 +322,25 @@ fn splice_into(string: &mut Vec<u8>, from: usize, end: usize, bytes: &[u8]) {
 /// How a record keeps this string.
 #[inline]
 pub(crate) fn str_payload(value: &[u8]) -> Payload<'_> {
+    payload_for(Layout::Str, value)
+}
+
+/// How a record keeps these bytes.
+#[inline]
+fn payload_for(layout: Layout, value: &[u8]) -> Payload<'_> {
     if value.len() <= INLINE_MAX {
-        Payload::Inline(value)
+        Payload::Inline(layout, value)
     } else {
-        Payload::Hung(Arc::new(Object::Str(value.to_vec())))
+        Payload::Hung(Arc::new(Object::Bytes(layout, value.to_vec())))
     }
 }
 
-/// As [`str_payload`], taking a long string instead of copying it.
-fn owned_str_payload(value: &mut Vec<u8>) -> Payload<'_> {
+/// As [`payload_for`], taking long bytes instead of copying them.
+fn owned_payload(layout: Layout, value: &mut Vec<u8>) -> Payload<'_> {
     if value.len() <= INLINE_MAX {
-        Payload::Inline(value)
+        Payload::Inline(layout, value)
     } else {
-        Payload::Hung(Arc::new(Object::Str(std::mem::take(value))))
+        Payload::Hung(Arc::new(Object::Bytes(layout, std::mem::take(value))))
     }
 }
 
@@ -273,17 +348,24 @@ fn owned_str_payload(value: &mut Vec<u8>) -> Payload<'_> {
 fn payload_of(record: RecordPtr<'_>) -> Payload<'_> {
     match record.share_object() {
         Some(object) => Payload::Hung(object),
-        None => Payload::Inline(record.inline().unwrap_or_default()),
+        None => {
+            let (layout, bytes) = record.inline().unwrap_or((Layout::Str, &[]));
+            Payload::Inline(layout, bytes)
+        }
     }
 }
 
 /// A record for a key with an owned value.
 pub(crate) fn record_of(key: &[u8], value: Value, expiry: Option<u64>, access: u32) -> RecordRef {
-    let mut string;
+    let mut bytes;
     let payload = match value {
-        Value::Str(bytes) | Value::Object(Object::Str(bytes)) => {
-            string = bytes;
-            owned_str_payload(&mut string)
+        Value::Str(string) => {
+            bytes = string;
+            owned_payload(Layout::Str, &mut bytes)
+        }
+        Value::Bytes(layout, own) | Value::Object(Object::Bytes(layout, own)) => {
+            bytes = own;
+            owned_payload(layout, &mut bytes)
         }
     };
     RecordRef::new(Parts { key, payload, expiry, access, raw: false })
@@ -335,11 +417,16 @@ impl Removed {
     /// The value. Copied if it is short or if a view has it too.
     pub fn into_value(self) -> Value {
         let Some(object) = self.record.as_ptr().share_object() else {
-            return Value::Str(self.record.as_ptr().inline().unwrap_or_default().to_vec());
+            return match self.record.as_ptr().inline() {
+                None | Some((Layout::Str, &[])) => Value::Str(Vec::new()),
+                Some((Layout::Str, bytes)) => Value::Str(bytes.to_vec()),
+                Some((layout, bytes)) => Value::Bytes(layout, bytes.to_vec()),
+            };
         };
         drop(self);
         match Arc::unwrap_or_clone(object) {
-            Object::Str(bytes) => Value::Str(bytes),
+            Object::Bytes(Layout::Str, bytes) => Value::Str(bytes),
+            Object::Bytes(layout, bytes) => Value::Bytes(layout, bytes),
         }
     }
 

@@ -78,7 +78,7 @@ pub use frozen::{FrozenDb, FrozenKeyspace, Iter};
 pub use keyspace::Keyspace;
 pub use table::ExpireCursor;
 pub use types::Limits;
-pub use value::{Kind, Object, SetExpiry, Value};
+pub use value::{Kind, Layout, Object, SetExpiry, Value, ValueRef};
 
 /// The example of the README is tested, too.
 #[cfg(doctest)]

@@ -23,19 +23,20 @@
 //! 3. All but `refs` and the access word is written only through a [`RecordMut`], which exists only while `refs` is
 //!    one and the sole `RecordRef` is mutably borrowed. A count of one can't rise meanwhile: cloning takes a reference.
 //! 4. `refs` and the access word (which also has the flags) are only reached through atomics.
-//! 5. A record whose kind bits are not [`INLINE`] ends in a pointer from `Arc::<Object>::into_raw`, and owns it.
+//! 5. A record whose kind bits are [`HUNG`] ends in a pointer from `Arc::<Object>::into_raw`, and owns it.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::{Layout as Allocation, alloc, dealloc, handle_alloc_error};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
+use std::ops::Range;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 
 use triomphe::Arc;
 
-use crate::value::{Kind, Object};
+use crate::value::{Kind, Layout, Object};
 
-/// The longest string that a record holds itself. A longer one hangs off the record, so that a copy of the record
+/// The longest value that a record holds itself. A longer one hangs off the record, so that a copy of the record
 /// stays cheap.
 pub(crate) const INLINE_MAX: usize = 1024;
 
@@ -46,9 +47,37 @@ pub(crate) const RECORD_ALIGN: usize = 16;
 pub(crate) const ACCESS_BITS: u32 = 24;
 
 const KIND_MASK: u8 = 0b111;
-/// The value is a string inside the record. Any other kind code means an `Arc<Object>`.
-const INLINE: u8 = 0;
-const HUNG_STRING: u8 = 1;
+/// The value is a string inside the record.
+const STRING: u8 = 0;
+/// The value hangs off the record. Any other kind code means bytes inside the record.
+const HUNG: u8 = 1;
+/// The layouts of values inside records, by kind code.
+const LAYOUTS: [Layout; 8] = [
+    Layout::Str,
+    Layout::Str, // hung: not looked up
+    Layout::ListPack,
+    Layout::SetPack,
+    Layout::IntSet,
+    Layout::HashPack,
+    Layout::ZSetPack,
+    Layout::Str, // not in use
+];
+
+const fn kind_code(layout: Layout) -> u8 {
+    match layout {
+        Layout::Str => STRING,
+        Layout::ListPack => 2,
+        Layout::SetPack => 3,
+        Layout::IntSet => 4,
+        Layout::HashPack => 5,
+        Layout::ZSetPack => 6,
+    }
+}
+
+#[inline]
+const fn is_hung(flags: u8) -> bool {
+    flags & KIND_MASK == HUNG
+}
 /// The key length takes four bytes instead of one.
 const LONG_KEY: u8 = 1 << 3;
 /// The length of an inline value takes two bytes instead of one.
@@ -80,10 +109,10 @@ const fn key_len_size(flags: u8) -> usize {
 }
 
 const fn value_len_size(flags: u8) -> usize {
-    match (flags & KIND_MASK == INLINE, flags & LONG_VALUE == 0) {
-        (false, _) => 0,
-        (true, true) => 1,
-        (true, false) => 2,
+    match (is_hung(flags), flags & LONG_VALUE == 0) {
+        (true, _) => 0,
+        (false, true) => 1,
+        (false, false) => 2,
     }
 }
 
@@ -118,8 +147,8 @@ fn size_class(size: usize) -> usize {
 
 /// The value that a new record gets.
 pub(crate) enum Payload<'a> {
-    /// A string of at most [`INLINE_MAX`] bytes.
-    Inline(&'a [u8]),
+    /// At most [`INLINE_MAX`] bytes.
+    Inline(Layout, &'a [u8]),
     /// Anything else.
     Hung(Arc<Object>),
 }
@@ -165,17 +194,16 @@ impl RecordRef {
             flags |= RAW;
         }
         let value_len = match &payload {
-            Payload::Inline(bytes) => {
-                assert!(bytes.len() <= INLINE_MAX, "a long string must hang off its record");
+            Payload::Inline(layout, bytes) => {
+                assert!(bytes.len() <= INLINE_MAX, "a long value must hang off its record");
+                flags |= kind_code(*layout);
                 if bytes.len() > usize::from(u8::MAX) {
                     flags |= LONG_VALUE;
                 }
                 bytes.len()
             }
-            Payload::Hung(object) => {
-                flags |= match &**object {
-                    Object::Str(_) => HUNG_STRING,
-                };
+            Payload::Hung(_) => {
+                flags |= HUNG;
                 size_of::<*const Object>()
             }
         };
@@ -196,7 +224,7 @@ impl RecordRef {
             ptr::copy_nonoverlapping(key.as_ptr(), base.add(key_at), key.len());
             let value_at = base.add(key_at + key.len());
             match payload {
-                Payload::Inline(bytes) => {
+                Payload::Inline(_, bytes) => {
                     write_value_len(base, flags, bytes.len());
                     ptr::copy_nonoverlapping(bytes.as_ptr(), value_at, bytes.len());
                 }
@@ -342,7 +370,7 @@ impl<'a> RecordPtr<'a> {
 
     #[inline]
     fn value_len(self, flags: u8) -> usize {
-        debug_assert_eq!(flags & KIND_MASK, INLINE);
+        debug_assert!(!is_hung(flags));
         // SAFETY: as in `key_len`.
         unsafe {
             let field = self.at.as_ptr().add(KEY_LEN_AT + key_len_size(flags));
@@ -386,13 +414,25 @@ impl<'a> RecordPtr<'a> {
 
     /// The value when it is an inline string.
     #[inline]
-    pub(crate) fn inline(self) -> Option<&'a [u8]> {
+    pub(crate) fn inline_str(self) -> Option<&'a [u8]> {
         let flags = self.flags();
-        if flags & KIND_MASK != INLINE {
+        if flags & KIND_MASK != STRING { None } else { Some(self.inline_bytes(flags)) }
+    }
+
+    /// The value when it is bytes inside the record.
+    #[inline]
+    pub(crate) fn inline(self) -> Option<(Layout, &'a [u8])> {
+        let flags = self.flags();
+        if is_hung(flags) {
             return None;
         }
+        Some((LAYOUTS[usize::from(flags & KIND_MASK)], self.inline_bytes(flags)))
+    }
+
+    #[inline]
+    fn inline_bytes(self, flags: u8) -> &'a [u8] {
         let value_at = usize::from(KEY_AT[usize::from(flags)]) + self.key_len(flags);
-        Some(self.slice(value_at, self.value_len(flags)))
+        self.slice(value_at, self.value_len(flags))
     }
 
     /// The value when it hangs off the record.
@@ -414,7 +454,7 @@ impl<'a> RecordPtr<'a> {
     #[inline]
     fn object_ptr(self) -> Option<*const Object> {
         let flags = self.flags();
-        if flags & KIND_MASK == INLINE {
+        if !is_hung(flags) {
             return None;
         }
         let value_at = usize::from(KEY_AT[usize::from(flags)]) + self.key_len(flags);
@@ -443,9 +483,9 @@ impl<'a> RecordPtr<'a> {
     }
 
     pub(crate) fn kind(self) -> Kind {
-        match self.flags() & KIND_MASK {
-            INLINE | HUNG_STRING => Kind::String,
-            _ => self.object().map_or(Kind::String, Object::kind),
+        match self.object() {
+            Some(object) => object.kind(),
+            None => LAYOUTS[usize::from(self.flags() & KIND_MASK)].kind(),
         }
     }
 
@@ -527,7 +567,7 @@ impl<'a> RecordMut<'a> {
     pub(crate) fn overwrite(&mut self, value: &[u8], expiry: Option<u64>) -> bool {
         let flags = self.as_ptr().flags();
         let long = if value.len() > usize::from(u8::MAX) { LONG_VALUE } else { 0 };
-        let shape = flags & LONG_KEY | long | expiry_flag(expiry) | INLINE;
+        let shape = flags & LONG_KEY | long | expiry_flag(expiry) | STRING;
         if flags & !RAW != shape || value.len() > INLINE_MAX {
             return false;
         }
@@ -554,7 +594,7 @@ impl<'a> RecordMut<'a> {
     /// needed. The string counts as built piecemeal. False, and nothing is done, when the record would have to move.
     pub(crate) fn splice(&mut self, from: usize, bytes: &[u8]) -> bool {
         let flags = self.as_ptr().flags();
-        if flags & KIND_MASK != INLINE {
+        if flags & KIND_MASK != STRING {
             return false;
         }
         let value_at = usize::from(KEY_AT[usize::from(flags)]) + self.as_ptr().key_len(flags);
@@ -573,6 +613,37 @@ impl<'a> RecordMut<'a> {
             let base = self.at.as_ptr();
             write_value_len(base, flags, new_len);
             ptr::copy_nonoverlapping(bytes.as_ptr(), base.add(value_at + from), bytes.len());
+        }
+        true
+    }
+
+    /// Puts `with` into the place of a part of an inline value, whose layout stays. False, and nothing is done, when the record
+    /// would have to move.
+    ///
+    /// # Panics
+    ///
+    /// When the range does not lie within the value.
+    pub(crate) fn replace(&mut self, range: Range<usize>, with: &[u8]) -> bool {
+        let flags = self.as_ptr().flags();
+        if is_hung(flags) {
+            return false;
+        }
+        let value_at = usize::from(KEY_AT[usize::from(flags)]) + self.as_ptr().key_len(flags);
+        let old_len = self.as_ptr().value_len(flags);
+        assert!(range.start <= range.end && range.end <= old_len, "the caller edits what is there");
+        let new_len = old_len - range.len() + with.len();
+        let limit = if flags & LONG_VALUE == 0 { usize::from(u8::MAX) } else { INLINE_MAX };
+        if new_len > limit || size_class(value_at + old_len) != size_class(value_at + new_len) {
+            return false;
+        }
+        // SAFETY: as in `overwrite`; what lies behind the range is moved within the old and the new length, and what the
+        // range held is then covered by `with`.
+        unsafe {
+            let base = self.at.as_ptr();
+            let value = base.add(value_at);
+            write_value_len(base, flags, new_len);
+            ptr::copy(value.add(range.end), value.add(range.start + with.len()), old_len - range.end);
+            ptr::copy_nonoverlapping(with.as_ptr(), value.add(range.start), with.len());
         }
         true
     }
@@ -646,15 +717,15 @@ unsafe fn write_expiry(base: *mut u8, flags: u8, expiry: Option<u64>) {
     }
 }
 
-fn layout_for(size: usize) -> Layout {
-    Layout::from_size_align(size_class(size), RECORD_ALIGN)
+fn layout_for(size: usize) -> Allocation {
+    Allocation::from_size_align(size_class(size), RECORD_ALIGN)
         .expect("a record is far smaller than the address space")
 }
 
-fn layout_of(record: RecordPtr<'_>) -> Layout {
+fn layout_of(record: RecordPtr<'_>) -> Allocation {
     let flags = record.flags();
     let value =
-        if flags & KIND_MASK == INLINE { record.value_len(flags) } else { size_of::<*const Object>() };
+        if is_hung(flags) { size_of::<*const Object>() } else { record.value_len(flags) };
     layout_for(usize::from(KEY_AT[usize::from(flags)]) + record.key_len(flags) + value)
 }
 

@@ -31,6 +31,44 @@ impl Kind {
     }
 }
 
+/// How the bytes of a value are to be read that is kept as one piece of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// A string: the bytes themselves.
+    Str,
+    /// A list: a pack of its elements.
+    ListPack,
+    /// A set: a pack of its members.
+    SetPack,
+    /// A set of integers, as Redis lays it out: width and count, four bytes each, then the integers in order.
+    IntSet,
+    /// A hash: a pack of fields and values in turn.
+    HashPack,
+    /// A sorted set: a pack of members and scores in turn, in order.
+    ZSetPack,
+}
+
+impl Layout {
+    /// The type of a value in this layout.
+    pub fn kind(self) -> Kind {
+        match self {
+            Layout::Str => Kind::String,
+            Layout::ListPack => Kind::List,
+            Layout::SetPack | Layout::IntSet => Kind::Set,
+            Layout::HashPack => Kind::Hash,
+            Layout::ZSetPack => Kind::ZSet,
+        }
+    }
+}
+
+/// A value as it is kept: bytes in some layout, or one of the large forms.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum ValueRef<'a> {
+    /// One piece of memory.
+    Bytes(Layout, &'a [u8]),
+}
+
 /// A value too large for its record, or of a kind that never fits one.
 ///
 /// It hangs off the record through a reference-counted pointer, so a view and the live table share it until it is
@@ -39,15 +77,15 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Object {
-    /// A string longer than records hold inline.
-    Str(Vec<u8>),
+    /// A string, or another value that is one piece of memory, longer than records hold inline.
+    Bytes(Layout, Vec<u8>),
 }
 
 impl Object {
     /// The kind of value this is.
     pub fn kind(&self) -> Kind {
         match self {
-            Object::Str(_) => Kind::String,
+            Object::Bytes(layout, _) => layout.kind(),
         }
     }
 
@@ -56,7 +94,14 @@ impl Object {
         // The count in front of what an `Arc` points to.
         let shell = size_of::<usize>() + size_of::<Self>();
         match self {
-            Object::Str(bytes) => shell + bytes.capacity(),
+            Object::Bytes(_, bytes) => shell + bytes.capacity(),
+        }
+    }
+
+    /// The object for reading.
+    pub(crate) fn as_value(&self) -> ValueRef<'_> {
+        match self {
+            Object::Bytes(layout, bytes) => ValueRef::Bytes(*layout, bytes),
         }
     }
 }
@@ -66,6 +111,8 @@ impl Object {
 pub enum Value {
     /// A string of any length.
     Str(Vec<u8>),
+    /// Bytes of any length in some layout.
+    Bytes(Layout, Vec<u8>),
     /// Anything else.
     Object(Object),
 }
@@ -89,6 +136,15 @@ impl SetExpiry {
             SetExpiry::Clear => None,
             SetExpiry::At(at) => Some(at),
         }
+    }
+}
+
+/// How OBJECT ENCODING names a value that is one piece of memory.
+pub(crate) fn encoding_of_bytes(layout: Layout, bytes: &[u8], raw: bool) -> &'static str {
+    match layout {
+        Layout::Str => string_encoding(bytes, raw),
+        Layout::IntSet => "intset",
+        Layout::ListPack | Layout::SetPack | Layout::HashPack | Layout::ZSetPack => "listpack",
     }
 }
 

@@ -27,5 +27,30 @@ pub fn read(bytes: &[u8], at: usize) -> Result<(Entry<'_>, usize), Error> {
 /// Appends an entry in its shortest encoding. Text is taken as a number where it is one.
 #[inline]
 pub fn append(target: &mut Vec<u8>, entry: Entry<'_>) {
-    Encoded::new(entry).append_bare(target);
+    let bare = encode(entry);
+    target.extend_from_slice(bare.head());
+    target.extend_from_slice(bare.text());
+}
+
+/// The bytes of an entry, in two pieces so that a string need not be copied to be measured.
+pub struct Bare<'a>(Encoded<'a>);
+
+impl Bare<'_> {
+    /// The first piece: a number, or the length of a string.
+    #[inline]
+    pub fn head(&self) -> &[u8] {
+        self.0.head()
+    }
+
+    /// The second piece: the string.
+    #[inline]
+    pub fn text(&self) -> &[u8] {
+        self.0.text()
+    }
+}
+
+/// An entry in its shortest encoding.
+#[inline]
+pub fn encode(entry: Entry<'_>) -> Bare<'_> {
+    Bare(Encoded::new(entry))
 }

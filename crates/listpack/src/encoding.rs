@@ -89,10 +89,16 @@ impl<'a> Encoded<'a> {
         self.head_len + self.text.len() + self.back.as_slice().len()
     }
 
-    /// Appends the entry without its backward length.
-    pub(crate) fn append_bare(&self, target: &mut Vec<u8>) {
-        target.extend_from_slice(&self.head[..self.head_len]);
-        target.extend_from_slice(self.text);
+    /// What stands before the text.
+    #[inline]
+    pub(crate) fn head(&self) -> &[u8] {
+        &self.head[..self.head_len]
+    }
+
+    /// The text of a string.
+    #[inline]
+    pub(crate) fn text(&self) -> &'a [u8] {
+        self.text
     }
 
     /// Fills `target`, which has the length of the whole.

@@ -3,7 +3,7 @@
 use super::*;
 
 fn record(key: &[u8], value: &[u8], expiry: Option<u64>, raw: bool) -> RecordRef {
-    RecordRef::new(Parts { key, payload: Payload::Inline(value), expiry, access: 0xABCDEF, raw })
+    RecordRef::new(Parts { key, payload: Payload::Inline(Layout::Str, value), expiry, access: 0xABCDEF, raw })
 }
 
 const LENGTHS: [usize; 8] = [0, 1, 16, 37, 254, 255, 256, 1024];
@@ -20,7 +20,7 @@ fn every_shape_reads_back() {
                 let seen = record.as_ptr();
                 assert_eq!(seen.key(), key);
                 assert!(seen.has_key(&key));
-                assert_eq!(seen.inline(), Some(&value[..]));
+                assert_eq!(seen.inline_str(), Some(&value[..]));
                 assert_eq!(seen.expiry(), expiry);
                 assert_eq!(seen.access(), 0xABCDEF);
                 assert_eq!(seen.is_raw(), value_len % 2 == 1);
@@ -80,7 +80,7 @@ fn overwriting_keeps_the_shape_or_does_nothing() {
                 assert_eq!(seen.allocated(), before);
                 assert_eq!(seen.access(), 0xABCDEF);
                 let (want, expiry) = if done { (&new, new_expiry) } else { (&old, old_expiry) };
-                assert_eq!((seen.inline(), seen.expiry()), (Some(&want[..]), expiry));
+                assert_eq!((seen.inline_str(), seen.expiry()), (Some(&want[..]), expiry));
                 assert_eq!(seen.is_raw(), !done);
                 assert!(done || old_len != new_len || old_expiry.is_some() || new_expiry.is_some());
             }
@@ -96,7 +96,7 @@ fn splicing_writes_over_and_past_the_end() {
     assert!(ours.splice(0, b"__"));
     assert!(!ours.splice(12, b"x"), "a gap");
     assert!(!ours.splice(11, &[b'x'; 200]), "another size class");
-    assert_eq!(record.as_ptr().inline(), Some(&b"__234567abc"[..]));
+    assert_eq!(record.as_ptr().inline_str(), Some(&b"__234567abc"[..]));
     assert!(record.as_ptr().is_raw());
 }
 
@@ -113,7 +113,7 @@ fn shared_records_are_not_for_writing() {
 
 #[test]
 fn objects_are_owned_shared_and_cloned_on_write() {
-    let object = Arc::new(Object::Str(b"long".to_vec()));
+    let object = Arc::new(Object::Bytes(Layout::Str, b"long".to_vec()));
     let parts = |key, expiry| Parts {
         key,
         payload: Payload::Hung(Arc::clone(&object)),
@@ -127,9 +127,9 @@ fn objects_are_owned_shared_and_cloned_on_write() {
     assert_eq!(Arc::count(&object), 3);
     assert_eq!(record.as_ptr().object(), Some(&*object));
     let ours = record.as_mut().and_then(RecordMut::into_object_mut).expect("ours alone");
-    let Object::Str(bytes) = ours;
+    let Object::Bytes(Layout::Str, bytes) = ours else { panic!("a string") };
     bytes.push(b'!');
-    assert_eq!(record.as_ptr().object(), Some(&Object::Str(b"long!".to_vec())));
+    assert_eq!(record.as_ptr().object(), Some(&Object::Bytes(Layout::Str, b"long!".to_vec())));
     assert_eq!(other.as_ptr().object(), Some(&*object));
     assert_eq!(Arc::count(&object), 2);
     assert_eq!(other.as_ptr().share_object().as_deref(), Some(&*object));
@@ -139,7 +139,7 @@ fn objects_are_owned_shared_and_cloned_on_write() {
 
 #[test]
 fn the_last_thread_frees() {
-    let object = Arc::new(Object::Str(vec![1; 2000]));
+    let object = Arc::new(Object::Bytes(Layout::Str, vec![1; 2000]));
     let payload = Payload::Hung(Arc::clone(&object));
     let record = RecordRef::new(Parts { key: b"key", payload, expiry: None, access: 0, raw: false });
     std::thread::scope(|scope| {
@@ -154,4 +154,29 @@ fn the_last_thread_frees() {
         drop(record);
     });
     assert_eq!(Arc::count(&object), 1);
+}
+
+#[test]
+fn replacing_a_part_keeps_the_size_class_or_does_nothing() {
+    for layout in [Layout::Str, Layout::HashPack] {
+        for (len, range, with) in
+            [(20, 0..0, 3), (20, 20..20, 3), (20, 5..15, 0), (20, 5..15, 40), (300, 3..297, 290), (255, 1..1, 1), (9, 0..9, 9)]
+        {
+            let old: Vec<u8> = (0..len).map(|n| n as u8).collect();
+            let with = vec![0xaa; with];
+            let parts =
+                Parts { key: b"key", payload: Payload::Inline(layout, &old), expiry: Some(7), access: 3, raw: false };
+            let mut record = RecordRef::new(parts);
+            let before = record.as_ptr().allocated();
+            let mut want = old.clone();
+            want.splice(range.clone(), with.iter().copied());
+            let done = record.as_mut().expect("ours alone").replace(range.clone(), &with);
+            let seen = record.as_ptr();
+            assert_eq!(seen.inline(), Some((layout, if done { &want[..] } else { &old[..] })));
+            assert_eq!((seen.key(), seen.expiry(), seen.allocated()), (&b"key"[..], Some(7), before));
+            if want.len() == old.len() {
+                assert!(done);
+            }
+        }
+    }
 }

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use crate::record::INLINE_MAX;
-use crate::{Entry, FrozenDb, FrozenKeyspace, Keyspace, Kind, Object, SetExpiry, Value};
+use crate::{Entry, FrozenDb, FrozenKeyspace, Keyspace, Layout, Object, SetExpiry, Value, ValueRef};
 
 #[derive(Debug, Clone, PartialEq)]
 struct Held {
+    layout: Layout,
     value: Vec<u8>,
     expiry: Option<u64>,
 }
@@ -23,6 +24,8 @@ enum Op {
     SetRange(Vec<u8>, usize, Vec<u8>),
     Replace(Vec<u8>, Vec<u8>),
     Push(Vec<u8>, u8),
+    SetBytes(Vec<u8>, Layout, Vec<u8>),
+    Splice(Vec<u8>, prop::sample::Index, prop::sample::Index, Vec<u8>),
     Expire(Vec<u8>, Option<u64>),
     Touch(Vec<u8>, u32),
     Remove(Vec<u8>),
@@ -60,6 +63,11 @@ fn set_expiries() -> impl Strategy<Value = SetExpiry> {
     prop_oneof![Just(SetExpiry::Keep), Just(SetExpiry::Clear), (1..100_u64).prop_map(SetExpiry::At)]
 }
 
+fn layouts() -> impl Strategy<Value = Layout> {
+    use Layout::*;
+    prop::sample::select(vec![Str, ListPack, SetPack, IntSet, HashPack, ZSetPack])
+}
+
 fn ops() -> impl Strategy<Value = Op> {
     prop_oneof![
         12 => (keys(), values(), set_expiries()).prop_map(|(k, v, e)| Op::Set(k, v, e)),
@@ -68,6 +76,9 @@ fn ops() -> impl Strategy<Value = Op> {
         3 => (keys(), 0..1200_usize, values()).prop_map(|(k, at, v)| Op::SetRange(k, at, v)),
         2 => (keys(), values()).prop_map(|(k, v)| Op::Replace(k, v)),
         2 => (keys(), any::<u8>()).prop_map(|(k, byte)| Op::Push(k, byte)),
+        4 => (keys(), layouts(), values()).prop_map(|(k, layout, v)| Op::SetBytes(k, layout, v)),
+        6 => (keys(), any::<prop::sample::Index>(), any::<prop::sample::Index>(), values())
+            .prop_map(|(k, from, to, v)| Op::Splice(k, from, to, v)),
         4 => (keys(), expiries()).prop_map(|(k, e)| Op::Expire(k, e)),
         2 => (keys(), any::<u32>()).prop_map(|(k, access)| Op::Touch(k, access)),
         8 => keys().prop_map(Op::Remove),
@@ -87,19 +98,36 @@ fn assert_same<'a>(entries: impl ExactSizeIterator<Item = Entry<'a>>, model: &Mo
     for entry in entries {
         seen += 1;
         let held = model.get(entry.key()).expect("a key of the model");
-        assert_eq!(entry.str(), Some(&held.value[..]));
+        assert_holds(&entry, held);
         assert_eq!(entry.expiry(), held.expiry);
-        assert_eq!(entry.kind(), Kind::String);
-        assert_eq!(entry.object().is_some(), held.value.len() > INLINE_MAX);
+        assert_eq!(entry.kind(), held.layout.kind());
+        // In between, a value stays where it is.
+        if !(INLINE_MAX / 2..=INLINE_MAX).contains(&held.value.len()) {
+            assert_eq!(entry.object().is_some(), held.value.len() > INLINE_MAX);
+        }
     }
     assert_eq!(seen, model.len());
+}
+
+fn assert_holds(entry: &Entry<'_>, held: &Held) {
+    #[allow(clippy::infallible_destructuring_match, reason = "large forms are tested by type")]
+    let (layout, bytes) = match entry.value() {
+        ValueRef::Bytes(layout, bytes) => (layout, bytes),
+    };
+    assert_eq!((layout, bytes), (held.layout, &held.value[..]));
+    assert_eq!(entry.str(), (layout == Layout::Str).then_some(bytes));
+}
+
+/// Whether a key is there and holds no string, which is what operations on strings ask for.
+fn is_other(model: &Model, key: &[u8]) -> bool {
+    model.get(key).is_some_and(|held| held.layout != Layout::Str)
 }
 
 fn assert_view(view: &FrozenDb, model: &Model) {
     assert_same(view.iter(), model);
     assert_eq!(view.expires(), model.values().filter(|held| held.expiry.is_some()).count());
     for (key, held) in model.iter().take(50) {
-        assert_eq!(view.get(key).and_then(|entry| entry.str()), Some(&held.value[..]));
+        assert_holds(&view.get(key).expect("a key of the model"), held);
     }
     assert!(view.get(b"never there").is_none());
 }
@@ -119,12 +147,14 @@ impl World {
                 let before = model.get(&key).map(|held| held.expiry);
                 assert_eq!(db.set_str(&key, &value, expiry), before.is_some());
                 let expiry = expiry.apply(before.flatten());
-                model.insert(key, Held { value, expiry });
+                model.insert(key, Held { layout: Layout::Str, value, expiry });
             }
             Op::Insert(key, value, expiry) => {
                 let replaced = db.insert(&key, Value::Str(value.clone()), expiry).is_some();
-                assert_eq!(replaced, model.insert(key, Held { value, expiry }).is_some());
+                let held = Held { layout: Layout::Str, value, expiry };
+                assert_eq!(replaced, model.insert(key, held).is_some());
             }
+            Op::Append(key, _) | Op::SetRange(key, ..) | Op::Push(key, _) if is_other(model, &key) => {}
             Op::Append(key, bytes) => {
                 let got = db.get_mut(&key).map(|mut entry| entry.append(&bytes));
                 let want = model.get_mut(&key).map(|held| {
@@ -149,12 +179,29 @@ impl World {
                 if let Some(mut entry) = db.get_mut(&key) {
                     entry.set_str(&value);
                     assert_eq!(entry.as_entry().str(), Some(&value[..]));
-                    model.get_mut(&key).expect("there as well").value = value;
+                    let held = model.get_mut(&key).expect("there as well");
+                    (held.layout, held.value) = (Layout::Str, value);
+                }
+            }
+            Op::SetBytes(key, layout, bytes) => {
+                if let Some(mut entry) = db.get_mut(&key) {
+                    entry.set_bytes(layout, &bytes);
+                    assert_eq!(entry.as_entry().kind(), layout.kind());
+                    let held = model.get_mut(&key).expect("there as well");
+                    (held.layout, held.value) = (layout, bytes);
+                }
+            }
+            Op::Splice(key, from, to, with) => {
+                if let (Some(mut entry), Some(held)) = (db.get_mut(&key), model.get_mut(&key)) {
+                    let (from, to) = (from.index(held.value.len() + 1), to.index(held.value.len() + 1));
+                    let range = from.min(to)..from.max(to);
+                    entry.splice_bytes(range.clone(), &with);
+                    held.value.splice(range, with);
                 }
             }
             Op::Push(key, byte) => {
                 if let Some(mut entry) = db.get_mut(&key)
-                    && let Some(Object::Str(bytes)) = entry.object_mut()
+                    && let Some(Object::Bytes(Layout::Str, bytes)) = entry.object_mut()
                 {
                     bytes.push(byte);
                     model.get_mut(&key).expect("there as well").value.push(byte);
@@ -181,7 +228,11 @@ impl World {
                     want.as_ref().map(|held| held.expiry)
                 );
                 let value = removed.map(|removed| removed.into_value());
-                assert_eq!(value, want.map(|held| Value::Str(held.value)));
+                let want = want.map(|held| match held.layout {
+                    Layout::Str => Value::Str(held.value),
+                    layout => Value::Bytes(layout, held.value),
+                });
+                assert_eq!(value, want);
             }
             Op::Rename(from, to) => {
                 if let Some(removed) = db.remove(&from) {
@@ -231,7 +282,7 @@ impl World {
         assert_eq!(db.expires(), expiries.len());
         assert!(db.earliest_expiry() <= expiries.iter().copied().min());
         for (key, held) in self.model.iter().take(200) {
-            assert_eq!(db.get(key).and_then(|entry| entry.str()), Some(&held.value[..]));
+            assert_holds(&db.get(key).expect("a key of the model"), held);
         }
         for (view, model) in &self.views {
             assert_view(view.db(0), model);
@@ -265,7 +316,7 @@ fn views_stay_true_while_another_thread_reads_and_drops_them() {
         .db(0)
         .iter()
         .map(|entry| {
-            (entry.key().to_vec(), Held { value: entry.str().expect("a string").to_vec(), expiry: None })
+            (entry.key().to_vec(), Held { layout: Layout::Str, value: entry.str().expect("a string").to_vec(), expiry: None })
         })
         .collect();
     let mut rng = fastrand::Rng::with_seed(3);
@@ -279,7 +330,7 @@ fn views_stay_true_while_another_thread_reads_and_drops_them() {
                     assert_eq!(keyspace.db_mut(0).remove(&key).is_some(), model.remove(&key).is_some());
                 } else {
                     keyspace.db_mut(0).set_str(&key, &[round; 20], SetExpiry::Clear);
-                    model.insert(key, Held { value: vec![round; 20], expiry: None });
+                    model.insert(key, Held { layout: Layout::Str, value: vec![round; 20], expiry: None });
                 }
             }
         }

@@ -724,8 +724,7 @@ fn layout_for(size: usize) -> Allocation {
 
 fn layout_of(record: RecordPtr<'_>) -> Allocation {
     let flags = record.flags();
-    let value =
-        if is_hung(flags) { size_of::<*const Object>() } else { record.value_len(flags) };
+    let value = if is_hung(flags) { size_of::<*const Object>() } else { record.value_len(flags) };
     layout_for(usize::from(KEY_AT[usize::from(flags)]) + record.key_len(flags) + value)
 }
 

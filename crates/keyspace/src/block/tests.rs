@@ -5,7 +5,13 @@ use crate::record::{Parts, Payload};
 use crate::value::Layout;
 
 fn record(key: &[u8]) -> RecordRef {
-    RecordRef::new(Parts { key, payload: Payload::Inline(Layout::Str, b"v"), expiry: None, access: 0, raw: false })
+    RecordRef::new(Parts {
+        key,
+        payload: Payload::Inline(Layout::Str, b"v"),
+        expiry: None,
+        access: 0,
+        raw: false,
+    })
 }
 
 fn block_mut(block: &mut BlockRef) -> &mut Block {

@@ -159,13 +159,24 @@ fn the_last_thread_frees() {
 #[test]
 fn replacing_a_part_keeps_the_size_class_or_does_nothing() {
     for layout in [Layout::Str, Layout::HashPack] {
-        for (len, range, with) in
-            [(20, 0..0, 3), (20, 20..20, 3), (20, 5..15, 0), (20, 5..15, 40), (300, 3..297, 290), (255, 1..1, 1), (9, 0..9, 9)]
-        {
+        for (len, range, with) in [
+            (20, 0..0, 3),
+            (20, 20..20, 3),
+            (20, 5..15, 0),
+            (20, 5..15, 40),
+            (300, 3..297, 290),
+            (255, 1..1, 1),
+            (9, 0..9, 9),
+        ] {
             let old: Vec<u8> = (0..len).map(|n| n as u8).collect();
             let with = vec![0xaa; with];
-            let parts =
-                Parts { key: b"key", payload: Payload::Inline(layout, &old), expiry: Some(7), access: 3, raw: false };
+            let parts = Parts {
+                key: b"key",
+                payload: Payload::Inline(layout, &old),
+                expiry: Some(7),
+                access: 3,
+                raw: false,
+            };
             let mut record = RecordRef::new(parts);
             let before = record.as_ptr().allocated();
             let mut want = old.clone();

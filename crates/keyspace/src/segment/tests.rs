@@ -7,7 +7,13 @@ use crate::record::{Parts, Payload};
 use crate::value::Layout;
 
 fn record(key: &[u8]) -> RecordRef {
-    RecordRef::new(Parts { key, payload: Payload::Inline(Layout::Str, b""), expiry: None, access: 0, raw: false })
+    RecordRef::new(Parts {
+        key,
+        payload: Payload::Inline(Layout::Str, b""),
+        expiry: None,
+        access: 0,
+        raw: false,
+    })
 }
 
 fn segment(blocks: usize) -> Segment {

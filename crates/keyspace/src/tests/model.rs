@@ -316,7 +316,10 @@ fn views_stay_true_while_another_thread_reads_and_drops_them() {
         .db(0)
         .iter()
         .map(|entry| {
-            (entry.key().to_vec(), Held { layout: Layout::Str, value: entry.str().expect("a string").to_vec(), expiry: None })
+            (
+                entry.key().to_vec(),
+                Held { layout: Layout::Str, value: entry.str().expect("a string").to_vec(), expiry: None },
+            )
         })
         .collect();
     let mut rng = fastrand::Rng::with_seed(3);

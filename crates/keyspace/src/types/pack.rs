@@ -21,7 +21,11 @@ fn pack_of<'a>(entry: &'a EntryMut<'_>) -> Pack<'a> {
 }
 
 /// Puts elements in front of the byte `at`, where an element begins or the pack ends.
-pub(crate) fn insert<'e>(entry: &mut EntryMut<'_>, at: usize, elements: impl IntoIterator<Item = Element<'e>>) {
+pub(crate) fn insert<'e>(
+    entry: &mut EntryMut<'_>,
+    at: usize,
+    elements: impl IntoIterator<Item = Element<'e>>,
+) {
     replace(entry, at..at, 0, elements);
 }
 
@@ -45,7 +49,8 @@ pub(crate) fn replace<'e>(
         added += 1;
     }
     let before = pack_of(entry).len();
-    let after = u16::try_from(before - count + added).expect("the limits of packs are far below what they can count");
+    let after =
+        u16::try_from(before - count + added).expect("the limits of packs are far below what they can count");
     if added != count {
         entry.splice_bytes(0..HEADER, &after.to_le_bytes());
     }

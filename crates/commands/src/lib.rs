@@ -69,6 +69,7 @@ mod keys;
 pub mod number;
 mod registry;
 mod row;
+mod scan;
 mod server;
 mod spec;
 mod strings;

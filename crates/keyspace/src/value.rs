@@ -29,6 +29,12 @@ impl Kind {
             Kind::Stream => "stream",
         }
     }
+
+    /// The type of this name, in any case.
+    pub fn from_name(name: &[u8]) -> Option<Kind> {
+        const KINDS: [Kind; 6] = [Kind::String, Kind::List, Kind::Set, Kind::ZSet, Kind::Hash, Kind::Stream];
+        KINDS.into_iter().find(|kind| kind.name().as_bytes().eq_ignore_ascii_case(name))
+    }
 }
 
 /// How the bytes of a value are to be read that is kept as one piece of memory.

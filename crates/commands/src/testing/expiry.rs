@@ -87,6 +87,8 @@ fn a_master_logs_the_deletion_of_what_it_finds_expired() {
         ("DEL a b", ":1\r\n> DEL a; DEL a b"),
         ("SET a 1 PX 100", "+OK\r\n> SET a 1 PXAT 1000000403"),
         ("@advance 101", ""),
+        ("SCAN 0 COUNT 100 TYPE list", "*2\r\n$1\r\n0\r\n*0\r\n"),
+        ("SCAN 0 COUNT 100 MATCH b", "*2\r\n$1\r\n0\r\n*0\r\n"),
         ("SCAN 0 COUNT 100", "*2\r\n$1\r\n0\r\n*0\r\n> DEL a"),
         ("SET a 1 PX 100", "+OK\r\n> SET a 1 PXAT 1000000504"),
         ("@advance 101", ""),

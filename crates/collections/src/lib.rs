@@ -7,5 +7,12 @@
 
 #![forbid(unsafe_code)]
 
+mod alloc;
+pub mod directory;
+mod hash;
 pub mod intset;
 pub mod pack;
+pub mod table;
+
+pub use hash::Hasher;
+pub use table::{Expiry, Item, Table};

@@ -58,6 +58,7 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+mod bits;
 mod connection;
 mod ctx;
 mod effects;
@@ -65,6 +66,7 @@ mod env;
 pub mod errors;
 mod generic;
 pub mod glob;
+mod hyperloglog;
 mod keys;
 pub mod number;
 mod registry;

@@ -53,6 +53,7 @@ pub(crate) const NO_AUTH: u64 = Flags::NO_AUTH.bits();
 pub(crate) const NO_ASYNC_LOADING: u64 = Flags::NO_ASYNC_LOADING.bits();
 pub(crate) const NO_MULTI: u64 = Flags::NO_MULTI.bits();
 pub(crate) const ALLOW_BUSY: u64 = Flags::ALLOW_BUSY.bits();
+pub(crate) const MAY_REPLICATE: u64 = Flags::MAY_REPLICATE.bits();
 pub(crate) const PROTECTED: u64 = Flags::PROTECTED.bits();
 pub(crate) const ARBITRARY_KEYS: u64 = Flags::TOUCHES_ARBITRARY_KEYS.bits();
 

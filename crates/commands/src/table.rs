@@ -4,6 +4,8 @@ use crate::CommandSpec;
 
 const GROUPS: &[&[CommandSpec]] = &[
     crate::strings::ROWS,
+    crate::bits::ROWS,
+    crate::hyperloglog::ROWS,
     crate::generic::ROWS,
     crate::connection::ROWS,
     crate::connection::TRANSACTION_ROWS,

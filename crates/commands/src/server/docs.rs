@@ -44,7 +44,9 @@ impl Kind {
     /// What an argument of this name is.
     fn of(name: &str) -> Kind {
         match name {
-            "key" | "key1" | "key2" | "newkey" | "source" | "destination" => Kind::Key,
+            "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "destkey" | "sourcekey" => {
+                Kind::Key
+            }
             "seconds" | "milliseconds" | "start" | "end" | "offset" | "decrement" | "cursor" | "count"
             | "ttl" | "numkeys" | "frequency" | "db" | "destination-db" | "index1" | "index2"
             | "min-match-len" | "index" | "numreplicas" | "timeout" | "port" | "client-id" | "protover"

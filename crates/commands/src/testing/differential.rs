@@ -20,10 +20,26 @@ pub(super) struct RealServer {
 impl RealServer {
     /// `None` where redis-server is not installed.
     pub fn start(name: &str) -> Option<Self> {
+        Self::start_program("redis-server".as_ref(), name)
+    }
+
+    /// A Valkey server, from where `bench/compare` and the whole-system tests have theirs; `None` where there is none.
+    pub fn start_valkey(name: &str) -> Option<Self> {
+        let peers = std::env::var_os("PEERS").map(std::path::PathBuf::from);
+        let default = std::env::home_dir().map(|home| home.join(".cache/tandem-peers"));
+        let program = [peers, default]
+            .into_iter()
+            .flatten()
+            .map(|peers| peers.join("bin/valkey-server"))
+            .find(|program| program.is_file());
+        Self::start_program(program.as_deref().unwrap_or("valkey-server".as_ref()), name)
+    }
+
+    fn start_program(program: &std::path::Path, name: &str) -> Option<Self> {
         let dir = std::env::temp_dir().join(format!("tandem-commands-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&dir).expect("a directory for the socket");
         let socket = dir.join("redis.sock");
-        let child = Command::new("redis-server")
+        let child = Command::new(program)
             .args([
                 "--port",
                 "0",
@@ -42,7 +58,7 @@ impl RealServer {
             .stderr(Stdio::null())
             .spawn();
         let Ok(mut child) = child else {
-            println!("skipped: redis-server is not installed");
+            println!("skipped: {} is not installed", program.display());
             return None;
         };
         let stdout = child.stdout.take().expect("piped");
@@ -50,7 +66,7 @@ impl RealServer {
             .lines()
             .map_while(Result::ok)
             .any(|line| line.contains("accept connections"));
-        assert!(ready, "redis-server did not start");
+        assert!(ready, "{} did not start", program.display());
         let stream = UnixStream::connect(&socket).expect("redis-server listens");
         stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
         Some(RealServer { child, stream, dir, buf: Vec::new() })
@@ -175,7 +191,7 @@ impl Generator {
         macro_rules! words {
             ($($word:expr),*) => { words.extend([$(Vec::from($word)),*]) };
         }
-        match self.rng.u8(0..47) {
+        match self.rng.u8(0..53) {
             0..5 => {
                 words!("SET", self.key(), self.value());
                 for word in ["NX", "xx", "GET", "KEEPTTL"] {
@@ -274,6 +290,8 @@ impl Generator {
             46 if self.chance(2) => {
                 words!(["GET", "SET", "EXPIRE", "OBJECT", "NOSUCH", "DEL"][self.rng.usize(0..6)], self.key())
             }
+            47..51 => words = super::bits::request(&mut self.rng, true),
+            51 | 52 => words = super::hyperloglog::request(&mut self.rng),
             _ => words!("DBSIZE"),
         }
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();

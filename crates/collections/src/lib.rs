@@ -16,3 +16,4 @@ pub mod table;
 
 pub use hash::Hasher;
 pub use table::{Expiry, Item, Table};
+pub mod tree;

@@ -12,6 +12,7 @@ pub mod directory;
 mod hash;
 pub mod intset;
 pub mod pack;
+pub mod stream;
 pub mod table;
 pub mod tree;
 pub mod zset;

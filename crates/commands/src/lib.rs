@@ -74,6 +74,7 @@ mod row;
 mod scan;
 mod server;
 mod spec;
+mod streams;
 mod strings;
 mod table;
 #[cfg(test)]

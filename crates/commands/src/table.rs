@@ -6,6 +6,7 @@ const GROUPS: &[&[CommandSpec]] = &[
     crate::strings::ROWS,
     crate::bits::ROWS,
     crate::hyperloglog::ROWS,
+    crate::streams::ROWS,
     crate::generic::ROWS,
     crate::connection::ROWS,
     crate::connection::TRANSACTION_ROWS,

@@ -75,6 +75,7 @@ impl<'a> Entry<'a> {
     pub fn encoding(&self) -> &'static str {
         match self.value() {
             ValueRef::Bytes(layout, bytes) => encoding_of_bytes(layout, bytes, self.record.is_raw()),
+            ValueRef::Stream(_) => "stream",
         }
     }
 
@@ -275,6 +276,12 @@ impl<'a> EntryMut<'a> {
         self.chunk.record_mut(self.at).and_then(RecordMut::into_object_mut)
     }
 
+    /// As [`EntryMut::object_mut`], for as long as the database is borrowed.
+    pub fn into_object_mut(mut self) -> Option<&'a mut Object> {
+        self.object_mut()?;
+        self.chunk.record_mut(self.at).and_then(RecordMut::into_object_mut)
+    }
+
     /// Sets when the key expires, or that it does not.
     pub fn set_expiry(&mut self, expiry: Option<u64>) {
         let before = self.as_entry().expiry();
@@ -367,6 +374,7 @@ pub(crate) fn record_of(key: &[u8], value: Value, expiry: Option<u64>, access: u
             bytes = own;
             owned_payload(layout, &mut bytes)
         }
+        Value::Object(object) => Payload::Hung(Arc::new(object)),
     };
     RecordRef::new(Parts { key, payload, expiry, access, raw: false })
 }
@@ -427,6 +435,7 @@ impl Removed {
         match Arc::unwrap_or_clone(object) {
             Object::Bytes(Layout::Str, bytes) => Value::Str(bytes),
             Object::Bytes(layout, bytes) => Value::Bytes(layout, bytes),
+            object => Value::Object(object),
         }
     }
 

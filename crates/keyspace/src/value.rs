@@ -1,5 +1,7 @@
 //! What a key can hold.
 
+use collections::stream::Stream;
+
 /// The type of a value, as TYPE names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -73,6 +75,8 @@ impl Layout {
 pub enum ValueRef<'a> {
     /// One piece of memory.
     Bytes(Layout, &'a [u8]),
+    /// A stream.
+    Stream(&'a Stream),
 }
 
 /// A value too large for its record, or of a kind that never fits one.
@@ -85,6 +89,8 @@ pub enum ValueRef<'a> {
 pub enum Object {
     /// A string, or another value that is one piece of memory, longer than records hold inline.
     Bytes(Layout, Vec<u8>),
+    /// A stream. In a box of its own, so that other objects need not be as large.
+    Stream(Box<Stream>),
 }
 
 impl Object {
@@ -92,6 +98,7 @@ impl Object {
     pub fn kind(&self) -> Kind {
         match self {
             Object::Bytes(layout, _) => layout.kind(),
+            Object::Stream(_) => Kind::Stream,
         }
     }
 
@@ -101,6 +108,7 @@ impl Object {
         let shell = size_of::<usize>() + size_of::<Self>();
         match self {
             Object::Bytes(_, bytes) => shell + bytes.capacity(),
+            Object::Stream(stream) => shell + size_of::<Stream>() + stream.heap_bytes(),
         }
     }
 
@@ -108,6 +116,7 @@ impl Object {
     pub(crate) fn as_value(&self) -> ValueRef<'_> {
         match self {
             Object::Bytes(layout, bytes) => ValueRef::Bytes(*layout, bytes),
+            Object::Stream(stream) => ValueRef::Stream(stream),
         }
     }
 }

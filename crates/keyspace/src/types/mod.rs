@@ -3,5 +3,6 @@
 mod limits;
 #[expect(dead_code, reason = "the types that use it are being built")]
 mod pack;
+mod stream;
 
 pub use limits::Limits;

@@ -12,11 +12,8 @@ pub mod directory;
 mod hash;
 pub mod intset;
 pub mod pack;
-pub mod stream;
 pub mod table;
-pub mod tree;
-pub mod zset;
 
 pub use hash::Hasher;
 pub use table::{Expiry, Item, Table};
-pub use zset::ZSet;
+pub mod tree;

@@ -138,6 +138,20 @@ impl Table {
         new
     }
 
+    /// Adds a key without a value, as sets do; says whether it is new. One that is there stays as it is.
+    #[inline]
+    pub fn add(&mut self, key: &[u8]) -> bool {
+        let hash = self.hasher.hash(key);
+        let tag = tag_of(hash);
+        // Looked for first: what is there must not cost a copy of a shared page.
+        if self.directory.page(hash).find(tag, key).is_some() {
+            return false;
+        }
+        let item = Item { key, value: &[], expiry: None };
+        self.directory.update(hash, &self.hasher, |page| page.insert(tag, item));
+        true
+    }
+
     /// Sets when the entry of a key expires, or that it does not; says whether there is one.
     pub fn set_expiry(&mut self, key: &[u8], expiry: Option<u64>) -> bool {
         let Some(item) = self.get(key) else { return false };

@@ -1,6 +1,6 @@
 //! What a command works on.
 
-use keyspace::{Db, Entry, EntryMut, Keyspace, Removed, SetExpiry};
+use keyspace::{Db, Entry, EntryMut, Keyspace, Removed, SetExpiry, Value};
 use resp::ReplyBuf;
 
 use crate::access;
@@ -134,7 +134,28 @@ impl Ctx<'_> {
         } else {
             entry.set_access(access::fresh(self.env));
         }
+        if !existed {
+            self.notify(EventClass::NEW, "new", key);
+        }
         existed
+    }
+
+    /// Sets a key to a value without an expiry, whatever was there before; whether the key existed. The caller reports the change.
+    pub fn put(&mut self, key: &[u8], value: Value) -> bool {
+        let (replaced, entry) = self.ks.db_mut(self.db).put(key, value, None);
+        entry.set_access(access::fresh(self.env));
+        match replaced {
+            None => {
+                self.notify(EventClass::NEW, "new", key);
+                false
+            }
+            Some(garbage) => {
+                if self.env.lazyfree_server_del && garbage.is_large() {
+                    self.fx.garbage.push(garbage);
+                }
+                true
+            }
+        }
     }
 
     /// Removes a key that is alive. An expired one is gone as well afterwards, but counts as missing.

@@ -62,6 +62,7 @@ mod bits;
 mod connection;
 mod ctx;
 mod effects;
+mod element;
 mod env;
 pub mod errors;
 mod generic;
@@ -73,8 +74,8 @@ mod registry;
 mod row;
 mod scan;
 mod server;
+mod sets;
 mod spec;
-mod streams;
 mod strings;
 mod table;
 #[cfg(test)]

@@ -17,11 +17,12 @@ const DEFAULT_COUNT: usize = 10;
 
 /// What is walked through.
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[allow(dead_code, reason = "the types are being built")]
 pub(crate) enum Target {
     Keys,
     Set,
+    #[allow(dead_code, reason = "hashes are being built")]
     Hash,
+    #[allow(dead_code, reason = "sorted sets are being built")]
     ZSet,
 }
 

@@ -4,9 +4,9 @@ use crate::CommandSpec;
 
 const GROUPS: &[&[CommandSpec]] = &[
     crate::strings::ROWS,
+    crate::sets::ROWS,
     crate::bits::ROWS,
     crate::hyperloglog::ROWS,
-    crate::streams::ROWS,
     crate::generic::ROWS,
     crate::connection::ROWS,
     crate::connection::TRANSACTION_ROWS,

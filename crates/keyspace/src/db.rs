@@ -13,12 +13,19 @@ use crate::value::{SetExpiry, Value};
 /// client is for the caller to decide.
 pub struct Db {
     table: Table,
+    value_hasher: collections::Hasher,
     initial_access: u32,
 }
 
 impl Db {
-    pub(crate) fn new(hasher: Hasher) -> Self {
-        Self { table: Table::new(hasher), initial_access: 0 }
+    pub(crate) fn new(hasher: Hasher, value_hasher: collections::Hasher) -> Self {
+        Self { table: Table::new(hasher), value_hasher, initial_access: 0 }
+    }
+
+    /// The hasher for tables inside values. The same in all databases of a keyspace.
+    #[inline]
+    pub fn value_hasher(&self) -> &collections::Hasher {
+        &self.value_hasher
     }
 
     pub(crate) fn set_initial_access(&mut self, access: u32) {
@@ -100,7 +107,12 @@ impl Db {
     pub fn get_mut(&mut self, key: &[u8]) -> Option<EntryMut<'_>> {
         let position = self.table.hasher.position(key);
         let (index, at) = self.table.find_mut(position, key)?;
-        Some(EntryMut::new(self.table.directory.chunk_mut(index), &mut self.table.totals, at))
+        Some(EntryMut::new(
+            self.table.directory.chunk_mut(index),
+            &mut self.table.totals,
+            &self.value_hasher,
+            at,
+        ))
     }
 
     /// Sets a key to a string; says whether the key was there before.
@@ -124,7 +136,7 @@ impl Db {
         let position = self.table.hasher.position(key);
         if let Some((index, at)) = self.table.find_mut(position, key) {
             let chunk = self.table.directory.chunk_mut(index);
-            EntryMut::new(chunk, &mut self.table.totals, at).store(value, expiry);
+            EntryMut::new(chunk, &mut self.table.totals, &self.value_hasher, at).store(value, expiry);
             return (true, index, at);
         }
         let record = RecordRef::new(Parts {
@@ -140,16 +152,22 @@ impl Db {
 
     /// Sets a key to a value with an expiry or none; gives what it replaced.
     pub fn insert(&mut self, key: &[u8], value: Value, expiry: Option<u64>) -> Option<Garbage> {
-        let record = record_of(key, value, expiry, self.initial_access);
-        self.insert_record(record)
+        self.put(key, value, expiry).0
     }
 
-    fn insert_record(&mut self, record: RecordRef) -> Option<Garbage> {
+    /// [`Db::insert`] that also gives the entry, whose access word the caller may want to set.
+    pub fn put(&mut self, key: &[u8], value: Value, expiry: Option<u64>) -> (Option<Garbage>, Entry<'_>) {
+        let record = record_of(key, value, expiry, self.initial_access);
+        let (replaced, index, at) = self.insert_record(record);
+        (replaced, Entry::new(self.table.directory.at(index).record(at)))
+    }
+
+    fn insert_record(&mut self, record: RecordRef) -> (Option<Garbage>, usize, crate::chunk::At) {
         let key = record.as_ptr().key();
         let position = self.table.hasher.position(key);
         let Some((index, at)) = self.table.find_mut(position, key) else {
-            self.table.insert(position, record);
-            return None;
+            let (index, at) = self.table.insert(position, record);
+            return (None, index, at);
         };
         let chunk = self.table.directory.chunk_mut(index);
         let after = record.as_ptr().expiry();
@@ -157,7 +175,7 @@ impl Db {
         let before = old.as_ptr().expiry();
         chunk.note_expiry(at.segment(), before, after);
         self.table.totals.note_expiry(before, after);
-        Some(Removed::new(old).into())
+        (Some(Removed::new(old).into()), index, at)
     }
 
     /// Takes a key out.
@@ -168,7 +186,7 @@ impl Db {
     /// Puts back, under this key or another, in this database or another, what was removed or duplicated; gives what it
     /// replaced. Expiry and access word come along, and a value that is not short is not copied.
     pub fn insert_removed(&mut self, key: &[u8], removed: Removed) -> Option<Garbage> {
-        self.insert_record(removed.into_record(key))
+        self.insert_record(removed.into_record(key)).0
     }
 
     /// Sets when a key expires, or that it does not; says whether the key is there.

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use collections::Hasher;
 use triomphe::Arc;
 
 use crate::chunk::{At, Chunk};
@@ -75,7 +76,7 @@ impl<'a> Entry<'a> {
     pub fn encoding(&self) -> &'static str {
         match self.value() {
             ValueRef::Bytes(layout, bytes) => encoding_of_bytes(layout, bytes, self.record.is_raw()),
-            ValueRef::Stream(_) => "stream",
+            ValueRef::Set(_) => "hashtable",
         }
     }
 
@@ -124,13 +125,20 @@ impl std::fmt::Debug for Entry<'_> {
 pub struct EntryMut<'a> {
     chunk: &'a mut Chunk,
     totals: &'a mut Totals,
+    hasher: &'a Hasher,
     at: At,
 }
 
 impl<'a> EntryMut<'a> {
     #[inline]
-    pub(crate) fn new(chunk: &'a mut Chunk, totals: &'a mut Totals, at: At) -> Self {
-        Self { chunk, totals, at }
+    pub(crate) fn new(chunk: &'a mut Chunk, totals: &'a mut Totals, hasher: &'a Hasher, at: At) -> Self {
+        Self { chunk, totals, hasher, at }
+    }
+
+    /// The hasher for tables inside the value.
+    #[inline]
+    pub fn hasher(&self) -> &'a Hasher {
+        self.hasher
     }
 
     /// The entry for reading.
@@ -273,12 +281,6 @@ impl<'a> EntryMut<'a> {
             let raw = self.chunk.record(self.at).is_raw();
             self.rebuild(expiry, raw, None);
         }
-        self.chunk.record_mut(self.at).and_then(RecordMut::into_object_mut)
-    }
-
-    /// As [`EntryMut::object_mut`], for as long as the database is borrowed.
-    pub fn into_object_mut(mut self) -> Option<&'a mut Object> {
-        self.object_mut()?;
         self.chunk.record_mut(self.at).and_then(RecordMut::into_object_mut)
     }
 

@@ -18,7 +18,8 @@ impl Keyspace {
     /// keys that collide.
     pub fn new(databases: usize, seed: u64) -> Self {
         let hasher = Hasher::new(seed);
-        Self { dbs: (0..databases).map(|_| Db::new(hasher.clone())).collect() }
+        let value_hasher = collections::Hasher::new(seed.rotate_left(32));
+        Self { dbs: (0..databases).map(|_| Db::new(hasher.clone(), value_hasher.clone())).collect() }
     }
 
     /// Number of databases.

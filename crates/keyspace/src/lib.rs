@@ -72,13 +72,14 @@ mod tests;
 mod types;
 mod value;
 
-pub use collections::stream;
 pub use db::Db;
 pub use entry::{Entry, EntryMut, Garbage, Removed};
 pub use frozen::{FrozenDb, FrozenKeyspace, Iter};
 pub use keyspace::Keyspace;
+/// An element of a collection: text, or a number that stands for the text that it prints as.
+pub use listpack::{Entry as Element, TextBuffer};
 pub use table::ExpireCursor;
-pub use types::Limits;
+pub use types::{Draft, Holder, Limits, Members, SetDraft, SetMut, SetRef, Taken};
 pub use value::{Kind, Layout, Object, SetExpiry, Value, ValueRef};
 
 /// The example of the README is tested, too.

@@ -31,7 +31,6 @@
 
 mod action;
 mod batch;
-mod blocking;
 mod exec;
 mod host;
 mod node;

@@ -1,7 +1,7 @@
 //! The arguments of one request: spans into a buffer, a view of them, and an owned copy.
 
 use std::fmt;
-use std::ops::Index;
+use std::ops::{Index, Range};
 
 /// A slice of a request's buffer. 32 bits each are enough: a read buffer is smaller than 4 GiB.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -90,6 +90,14 @@ impl<'a> Args<'a> {
     #[must_use]
     pub fn from(&self, i: usize) -> Args<'a> {
         Args { buf: self.buf, spans: self.spans.get(i..).unwrap_or(&[]) }
+    }
+
+    /// The arguments in a range; those of it that there are.
+    #[inline]
+    #[must_use]
+    pub fn slice(&self, range: Range<usize>) -> Args<'a> {
+        let end = range.end.min(self.spans.len());
+        Args { buf: self.buf, spans: self.spans.get(range.start..end).unwrap_or(&[]) }
     }
 
     /// The spans of this view.
@@ -228,6 +236,9 @@ mod tests {
         assert_eq!(args.from(1).at(0), b"key");
         assert!(args.from(3).is_empty());
         assert!(args.from(7).is_empty());
+        assert_eq!(args.slice(1..2).iter().collect::<Vec<_>>(), [b"key"]);
+        assert_eq!(args.slice(1..9).len(), 2);
+        assert!(args.slice(4..9).is_empty());
         assert_eq!(format!("{:?}", args.from(1)), r#"["key", ""]"#);
     }
 

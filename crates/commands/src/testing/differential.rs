@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use keyspace::Kind;
 use resp::{OwnedArgs, Proto, Reply, ReplyLimits, Value};
 
 use super::Tester;
@@ -111,6 +112,8 @@ pub(super) struct Generator {
     pub rng: fastrand::Rng,
     /// Expiries may be met: only where the clock is the test's own.
     pub short_expiries: bool,
+    /// The outcome of a request may be a matter of chance.
+    pub chance: bool,
     pub now_ms: u64,
 }
 
@@ -191,7 +194,7 @@ impl Generator {
         macro_rules! words {
             ($($word:expr),*) => { words.extend([$(Vec::from($word)),*]) };
         }
-        match self.rng.u8(0..53) {
+        match self.rng.u8(0..58) {
             0..5 => {
                 words!("SET", self.key(), self.value());
                 for word in ["NX", "xx", "GET", "KEEPTTL"] {
@@ -292,6 +295,7 @@ impl Generator {
             }
             47..51 => words = super::bits::request(&mut self.rng, true),
             51 | 52 => words = super::hyperloglog::request(&mut self.rng),
+            53..57 => words = super::sets::request(&mut self.rng, self.chance),
             _ => words!("DBSIZE"),
         }
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
@@ -300,7 +304,7 @@ impl Generator {
 }
 
 /// Whether two replies are equal, as far as they have to be.
-fn alike(command: &str, ours: &[u8], theirs: &[u8]) -> bool {
+pub(super) fn alike(command: &str, ours: &[u8], theirs: &[u8]) -> bool {
     if ours == theirs {
         return true;
     }
@@ -313,7 +317,9 @@ fn alike(command: &str, ours: &[u8], theirs: &[u8]) -> bool {
             (Value::Int(ours), Value::Int(theirs)) => ours > 0 && theirs > 0 && (ours - theirs).abs() < 2000,
             _ => false,
         },
-        "KEYS" | "SCAN" => sorted(ours) == sorted(theirs),
+        "KEYS" | "SCAN" | "SSCAN" | "SMEMBERS" | "SINTER" | "SUNION" | "SDIFF" => {
+            sorted(ours) == sorted(theirs)
+        }
         _ => false,
     }
 }
@@ -325,7 +331,7 @@ fn sorted(reply: Reply<'_>) -> Vec<Vec<u8>> {
             Value::Array(keys) => keys,
             other => vec![other],
         },
-        Value::Array(items) => items,
+        Value::Array(items) | Value::Set(items) => items,
         other => vec![other],
     };
     let mut texts: Vec<Vec<u8>> =
@@ -341,8 +347,12 @@ fn compare(seed: u64, requests: usize, proto: Proto) {
     if proto == Proto::Resp3 {
         real.run(&[b"HELLO", b"3"]);
     }
-    let mut generator =
-        Generator { rng: fastrand::Rng::with_seed(seed), short_expiries: false, now_ms: now_us() / 1000 };
+    let mut generator = Generator {
+        rng: fastrand::Rng::with_seed(seed),
+        short_expiries: false,
+        chance: false,
+        now_ms: now_us() / 1000,
+    };
     for number in 0..requests {
         let request = generator.request();
         let command = String::from_utf8_lossy(request.as_args().at(0)).to_uppercase();
@@ -388,7 +398,8 @@ fn a_real_server_applies_our_effects() {
     let Some(mut real) = RealServer::start("effects") else { return };
     let mut tester = Tester::new();
     let now_ms = now_us() / 1000;
-    let mut generator = Generator { rng: fastrand::Rng::with_seed(7), short_expiries: false, now_ms };
+    let mut generator =
+        Generator { rng: fastrand::Rng::with_seed(7), short_expiries: false, chance: true, now_ms };
     tester.env.set_now_ms(now_ms);
     for _ in 0..5_000 {
         let request = generator.request();
@@ -399,11 +410,15 @@ fn a_real_server_applies_our_effects() {
         }
     }
     let mut keys = 0;
-    for (db, key, value, expiry) in tester.contents() {
-        real.run(&[b"SELECT", db.to_string().as_bytes()]);
-        let mut encoded = Vec::new();
-        resp::encode_bulk(&mut encoded, &value);
-        assert_eq!(real.run(&[b"GET", &key]), encoded, "{}", key.escape_ascii());
+    for (db, key, _, expiry) in tester.contents() {
+        let select = OwnedArgs::from_slices(&[b"SELECT", db.to_string().as_bytes()]);
+        real.execute(&select);
+        tester.execute(&select);
+        let kind = tester.ks.db(db).get(&key).expect("a key of ours").kind();
+        let request = read_all(kind, &key);
+        let (ours, theirs) = (tester.execute(&request).0, real.execute(&request));
+        let command = String::from_utf8_lossy(request.as_args().at(0)).into_owned();
+        assert!(alike(&command, &ours, &theirs), "{}: {}", key.escape_ascii(), theirs.escape_ascii());
         let expiry = expiry.map_or(-1, |at| at as i64);
         assert_eq!(real.run(&[b"PEXPIRETIME", &key]), format!(":{expiry}\r\n").into_bytes());
         keys += 1;
@@ -415,6 +430,15 @@ fn a_real_server_applies_our_effects() {
         theirs += String::from_utf8_lossy(&reply[1..]).trim().parse::<usize>().expect("a number");
     }
     assert_eq!(keys, theirs);
+}
+
+/// The request that reads a value of this kind as a whole.
+fn read_all(kind: Kind, key: &[u8]) -> OwnedArgs {
+    let words: &[&[u8]] = match kind {
+        Kind::Set => &[b"SMEMBERS", key],
+        _ => &[b"GET", key],
+    };
+    OwnedArgs::from_slices(words)
 }
 
 /// KEYS with random patterns over the bytes that mean something in them.

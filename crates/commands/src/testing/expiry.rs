@@ -154,13 +154,13 @@ fn what_happens_to_keys_is_reported() {
         (events.join(" "), touched.join(" "), counts)
     };
     let expect = |events: &str, touched: &str, counts| (events.to_owned(), touched.to_owned(), counts);
-    assert_eq!(run("SET a 1 PX 10"), expect("0:set:a 0:expire:a", "0:a", (0, 0, 0)));
+    assert_eq!(run("SET a 1 PX 10"), expect("0:new:a 0:set:a 0:expire:a", "0:a", (0, 0, 0)));
     assert_eq!(run("GET a"), expect("0:expired:a 0:keymiss:a", "0:a", (0, 1, 1)));
-    assert_eq!(run("MSET a 1 b 2"), expect("0:set:a 0:set:b", "0:a 0:b", (0, 0, 0)));
+    assert_eq!(run("MSET a 1 b 2"), expect("0:new:a 0:set:a 0:new:b 0:set:b", "0:a 0:b", (0, 0, 0)));
     assert_eq!(run("MGET a b c"), expect("0:keymiss:c", "", (2, 1, 0)));
-    assert_eq!(run("RENAME a c"), expect("0:rename_from:a 0:rename_to:c", "0:a 0:c", (0, 0, 0)));
-    assert_eq!(run("MOVE c 3"), expect("0:move_from:c 3:move_to:c", "0:c 3:c", (0, 0, 0)));
-    assert_eq!(run("COPY b d DB 3"), expect("3:copy_to:d", "3:d", (1, 0, 0)));
+    assert_eq!(run("RENAME a c"), expect("0:new:c 0:rename_from:a 0:rename_to:c", "0:a 0:c", (0, 0, 0)));
+    assert_eq!(run("MOVE c 3"), expect("3:new:c 0:move_from:c 3:move_to:c", "0:c 3:c", (0, 0, 0)));
+    assert_eq!(run("COPY b d DB 3"), expect("3:new:d 3:copy_to:d", "3:d", (1, 0, 0)));
     assert_eq!(run("DEL b x"), expect("0:del:b", "0:b", (0, 0, 0)));
     run("SWAPDB 0 3");
     assert_eq!(tester.fx.replaced, [0, 3]);

@@ -7,11 +7,11 @@ mod generic;
 mod hyperloglog;
 mod replay;
 mod server;
-mod streams;
+mod sets;
 mod strings;
 mod table;
 
-use keyspace::Keyspace;
+use keyspace::{Element, Entry, Keyspace, SetRef};
 use resp::{Form, OwnedArgs, Parsed, Proto, ReplyBuf, RequestLimits, RequestParser};
 
 use crate::{Ctx, Effects, Env, ExpiryMode, Handler, Registry};
@@ -19,7 +19,7 @@ use crate::{Ctx, Effects, Env, ExpiryMode, Handler, Registry};
 /// The tests' clock begins here: a round number, so that times in expectations are easy to read.
 pub(crate) const START_MS: u64 = 1_000_000_000;
 
-/// Database, key, value, expiry.
+/// Database, key, value as [`canonical`] has it, expiry.
 pub(crate) type Content = (usize, Vec<u8>, Vec<u8>, Option<u64>);
 
 /// A dataset, and everything around it that a command needs.
@@ -118,9 +118,7 @@ impl Tester {
     pub fn contents(&self) -> Vec<Content> {
         let mut contents: Vec<_> = (0..self.ks.databases())
             .flat_map(|db| self.ks.db(db).iter().map(move |entry| (db, entry)))
-            .map(|(db, entry)| {
-                (db, entry.key().to_vec(), entry.str().unwrap_or_default().to_vec(), entry.expiry())
-            })
+            .map(|(db, entry)| (db, entry.key().to_vec(), canonical(&entry), entry.expiry()))
             .collect();
         contents.sort();
         contents
@@ -140,13 +138,25 @@ impl Tester {
                 self.env.lfu = true;
                 self.env.set_now_ms(self.env.now_ms);
             }
-            ["stream-node-max-entries", entries] => {
-                self.env.limits.stream_node_max_entries = entries.parse().expect("entries");
-            }
             ["max-bulk", bytes] => self.env.proto_max_bulk_len = bytes.parse().expect("bytes"),
             _ => panic!("unknown directive {words:?}"),
         }
     }
+}
+
+/// A value as bytes that do not depend on how it is kept: a string as it is, others with their type in front.
+fn canonical(entry: &Entry<'_>) -> Vec<u8> {
+    if let Some(text) = entry.str() {
+        return text.to_vec();
+    }
+    let mut bytes = format!("{:?} ", entry.kind()).into_bytes();
+    let mut push = |text: &[u8]| resp::encode_bulk(&mut bytes, text);
+    if let Some(set) = SetRef::of(entry) {
+        let mut members: Vec<_> = set.iter().map(Element::to_vec).collect();
+        members.sort();
+        members.iter().for_each(|member| push(member));
+    }
+    bytes
 }
 
 /// Executes requests on a new dataset and compares each reply, with its effects behind it: `":1\r\n> DEL a;

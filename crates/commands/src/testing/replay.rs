@@ -9,8 +9,12 @@ use super::{START_MS, Tester};
 /// Runs random requests with a moving clock on a master, replays its log on a replica whose clock differs,
 /// and compares them.
 fn replicate(seed: u64, requests: usize) {
-    let mut generator =
-        Generator { rng: fastrand::Rng::with_seed(seed), short_expiries: true, now_ms: START_MS };
+    let mut generator = Generator {
+        rng: fastrand::Rng::with_seed(seed),
+        short_expiries: true,
+        chance: true,
+        now_ms: START_MS,
+    };
     let mut master = Tester::new();
     let mut replica = Tester::replica();
     replica.env.set_now_ms(START_MS + 5_000_000);

@@ -12,6 +12,7 @@ use crate::Registry;
 const NEWER: &[&str] = &[
     "delifeq",
     "msetex",
+    "sinterstore",
     "pfcount",
     "client|capa",
     "client|no-touch",

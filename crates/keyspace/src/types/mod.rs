@@ -1,8 +1,10 @@
 //! The types of values: what commands see of them, whichever form a value has.
 
+mod holder;
 mod limits;
-#[expect(dead_code, reason = "the types that use it are being built")]
 mod pack;
-mod stream;
+mod set;
 
+pub use holder::{Draft, Holder};
 pub use limits::Limits;
+pub use set::{Members, SetDraft, SetMut, SetRef, Taken};

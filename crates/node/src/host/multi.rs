@@ -64,7 +64,7 @@ pub(crate) fn watch(node: &mut Node, session: &mut Session, args: Args<'_>) {
             session.watched.push(Watched { db: session.db, key: key.into(), existed, expired });
             node.watchers.add(session.db, key, session.conn);
         }
-        node.note_waiting();
+        node.effects.track_keys = true;
     }
     session.reply.ok();
 }
@@ -82,7 +82,7 @@ impl Node {
         for watched in session.watched.drain(..) {
             self.watchers.remove(watched.db, &watched.key, session.conn);
         }
-        self.note_waiting();
+        self.effects.track_keys = !self.watchers.is_empty();
     }
 
     /// Whether a watched key that was alive has expired since, deleted already or not.

@@ -101,6 +101,12 @@ impl<'a> Encoded<'a> {
         self.text
     }
 
+    /// Appends the entry with its backward length.
+    pub(crate) fn append(&self, target: &mut Vec<u8>) {
+        self.append_bare(target);
+        target.extend_from_slice(self.back.as_slice());
+    }
+
     /// Fills `target`, which has the length of the whole.
     pub(crate) fn write(&self, target: &mut [u8]) {
         let (head, rest) = target.split_at_mut(self.head_len);

@@ -30,18 +30,22 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! [`Builder`] makes one from front to back, for those who write many of them.
+//!
 //! [`bare`] has the encoding of single entries, for sequences with a frame of their own.
 
 #![forbid(unsafe_code)]
 
 mod back_length;
 pub mod bare;
+mod builder;
 mod encoding;
 mod entry;
 mod error;
 mod owned;
 mod view;
 
+pub use builder::Builder;
 pub use entry::{Entry, TextBuffer};
 pub use error::{Error, TooLarge};
 pub use owned::{Listpack, MAX_BYTES};

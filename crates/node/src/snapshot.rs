@@ -110,6 +110,7 @@ impl SnapshotWriter {
             version: self.options.version,
             compress: self.options.compress,
             checksum: self.options.checksum,
+            ..WriteOptions::ANY
         });
         writer.header();
         self.aux_fields(&mut writer);
@@ -250,7 +251,7 @@ impl SnapshotLoader {
                     let expiry = expiry_ms.map_or(SetExpiry::Clear, SetExpiry::At);
                     match value {
                         rdb::Value::String(text) => {
-                            if self.keyspace.db_mut(self.db).set_str(key, &text, expiry) {
+                            if self.keyspace.db_mut(self.db).set_str(key, text, expiry) {
                                 return Err(LoadError::Corrupt(format!(
                                     "the key {} occurs twice",
                                     String::from_utf8_lossy(key)
@@ -260,6 +261,9 @@ impl SnapshotLoader {
                         _ => return Err(LoadError::Corrupt("a value of an unsupported type".to_owned())),
                     }
                     self.keys += 1;
+                }
+                Event::Begin { kind, .. } => {
+                    return Err(LoadError::Corrupt(format!("a {kind}, which is not supported")));
                 }
                 _ => {}
             }

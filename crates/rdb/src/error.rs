@@ -1,5 +1,9 @@
 //! What can be wrong with an RDB stream.
 
+use crate::Kind;
+use crate::compact::CompactError;
+use crate::stream::StreamNodeError;
+
 /// Why an RDB stream or a DUMP payload was refused.
 ///
 /// Every variant carries `at`, the offset of the offending byte from the start of the stream (or payload).
@@ -81,6 +85,52 @@ pub enum Error {
         /// Its offset.
         at: u64,
     },
+    /// A collection in a compact form that is damaged, or not a collection of its kind.
+    #[error("damaged {kind} in the string at offset {at}: {reason}")]
+    BadCompact {
+        /// What it claims to be.
+        kind: Kind,
+        /// What is wrong with it.
+        reason: CompactError,
+        /// Offset of the string.
+        at: u64,
+    },
+    /// A node of a list that is neither packed nor plain.
+    #[error("node of a list at offset {at} is of the unknown form {container}")]
+    BadListNode {
+        /// The form that was found.
+        container: u64,
+        /// Its offset.
+        at: u64,
+    },
+    /// A member of a sorted set whose score is no number.
+    #[error("the score at offset {at} is no number")]
+    BadScore {
+        /// Offset of the score.
+        at: u64,
+    },
+    /// A field of a hash with an expiry that is no time.
+    #[error("the expiry of a field at offset {at} is no time")]
+    BadFieldExpiry {
+        /// Offset of the expiry.
+        at: u64,
+    },
+    /// Entries of a stream that are damaged or out of order.
+    #[error("damaged entries of a stream in the string at offset {at}: {reason}")]
+    BadStreamNode {
+        /// What is wrong with them.
+        reason: StreamNodeError,
+        /// Offset of the string.
+        at: u64,
+    },
+    /// Parts of a stream that do not fit each other.
+    #[error("damaged stream at offset {at}: {reason}")]
+    BadStream {
+        /// What is wrong.
+        reason: &'static str,
+        /// Offset of the part.
+        at: u64,
+    },
     /// An opcode that exists in the format, but that this crate does not read.
     #[error("opcode {opcode} ({name}) at offset {at} is not supported")]
     UnsupportedOpcode {
@@ -144,6 +194,12 @@ impl Error {
             | Error::BadCompression { at, .. }
             | Error::UnsupportedType { at, .. }
             | Error::UnknownType { at, .. }
+            | Error::BadCompact { at, .. }
+            | Error::BadListNode { at, .. }
+            | Error::BadScore { at }
+            | Error::BadFieldExpiry { at }
+            | Error::BadStreamNode { at, .. }
+            | Error::BadStream { at, .. }
             | Error::UnsupportedOpcode { at, .. }
             | Error::DanglingKeyInfo { at, .. }
             | Error::BadModuleData { at, .. }

@@ -1,6 +1,9 @@
 //! What the reader reports.
 
+use crate::Kind;
+use crate::compact::Compact;
 use crate::module_aux::ModuleId;
+use crate::stream::{EntriesRead, StreamId, StreamMeta, StreamNode};
 use crate::value::Value;
 
 /// Whose numbering of versions, types and opcodes a stream follows.
@@ -17,7 +20,24 @@ pub enum Flavor {
 /// One item of an RDB stream, in the order of the stream.
 ///
 /// The byte slices belong to the reader: copy what has to outlive the next call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// A value that stands in the stream as one string is one [`Event::Entry`]. Any other is an [`Event::Begin`], the events of its
+/// elements, and an [`Event::EndOfKey`]:
+///
+/// | kind | events of the elements |
+/// |---|---|
+/// | list | [`Element`](Event::Element), [`Elements`](Event::Elements) |
+/// | set | [`Element`](Event::Element) |
+/// | hash | [`Field`](Event::Field) |
+/// | sorted set | [`Member`](Event::Member) |
+/// | stream | [`StreamNode`](Event::StreamNode) …, [`StreamMeta`](Event::StreamMeta), then for each group a [`Group`](Event::Group), [`Pending`](Event::Pending) …, and for each of its consumers a [`Consumer`](Event::Consumer), [`ConsumerPending`](Event::ConsumerPending) … |
+///
+/// What has been read is valid by itself. Whether a member or field of a value in parts has been there before, whoever puts the
+/// value together finds out; likewise whether consumers and their group agree on what is pending.
+///
+/// A collection may turn out to be empty, by [`Compact::is_empty`] or by having no elements between its events. Servers keep no
+/// such keys, streams apart, and pass over them when they load one.
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Event<'a> {
     /// The magic word and version; always the first event.
@@ -73,6 +93,80 @@ pub enum Event<'a> {
         /// The value.
         value: Value<'a>,
     },
+    /// A key with a value whose elements follow.
+    Begin {
+        /// The key.
+        key: &'a [u8],
+        /// When the key expires, as in [`Event::Entry`].
+        expiry_ms: Option<u64>,
+        /// Seconds since the last access, if the writer tracked that.
+        idle: Option<u64>,
+        /// Logarithmic access counter, if the writer tracked that.
+        freq: Option<u8>,
+        /// The type of the value.
+        kind: Kind,
+        /// Number of elements; of most lists and all streams, number of nodes. A hint like [`Event::Resize`].
+        len: u64,
+    },
+    /// An element of a list, or a member of a set.
+    Element(&'a [u8]),
+    /// Elements of a list.
+    Elements(Compact<'a>),
+    /// A field of a hash.
+    Field {
+        /// Its name.
+        field: &'a [u8],
+        /// Its value.
+        value: &'a [u8],
+        /// When it expires, in milliseconds of Unix time.
+        expiry_ms: Option<u64>,
+    },
+    /// A member of a sorted set.
+    Member {
+        /// The member.
+        member: &'a [u8],
+        /// Its score, which is a number.
+        score: f64,
+    },
+    /// Entries of a stream. Their ids rise, from node to node too.
+    StreamNode(StreamNode<'a>),
+    /// What is known about a stream besides its entries. All its nodes have been reported.
+    StreamMeta(StreamMeta),
+    /// A group of consumers.
+    Group {
+        /// Its name.
+        name: &'a [u8],
+        /// The id up to which entries have been delivered.
+        last_id: StreamId,
+        /// How far that is.
+        entries_read: EntriesRead,
+        /// Number of pending entries: a hint.
+        pending: u64,
+    },
+    /// An entry that was delivered to a consumer of the group and not acknowledged. Ids rise.
+    Pending {
+        /// The entry.
+        id: StreamId,
+        /// When it was delivered last, in milliseconds of Unix time.
+        delivered_ms: i64,
+        /// How often it was delivered.
+        deliveries: u64,
+    },
+    /// A consumer of the group. All that is pending in the group has been reported.
+    Consumer {
+        /// Its name.
+        name: &'a [u8],
+        /// When it last tried to get something, in milliseconds of Unix time.
+        seen_ms: i64,
+        /// When it last got something; -1 if it never did.
+        active_ms: i64,
+        /// Number of its pending entries: a hint.
+        pending: u64,
+    },
+    /// One of the group's pending entries is this consumer's. Ids rise.
+    ConsumerPending(StreamId),
+    /// The end of what [`Event::Begin`] began.
+    EndOfKey,
     /// The end of the stream; always the last event.
     End {
         /// The checksum in the stream; `None` if the writer left it out.

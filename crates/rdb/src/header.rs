@@ -4,15 +4,21 @@ use crate::cursor::{Cursor, Stop};
 use crate::{Error, Flavor};
 
 /// The first Valkey version with its own magic word; below, Valkey writes what Redis 7.2 writes.
-const VALKEY_FIRST: u32 = 80;
+pub(crate) const VALKEY_FIRST: u32 = 80;
 /// The last version of Redis whose opcodes and types are known to this crate.
 pub(crate) const REDIS_LAST: u32 = 12;
 /// From this version on a checksum follows the end opcode.
 pub(crate) const CHECKSUM_SINCE: u32 = 5;
 /// The version written unless another is asked for: that of Redis 7.0, which every later server reads.
 pub(crate) const DEFAULT_VERSION: u32 = 10;
-/// The oldest version that the writer offers: older ones lack what it writes.
-pub(crate) const OLDEST_WRITTEN: u32 = 9;
+
+/// Whether the writer offers a version; those below the default lack what it writes.
+pub(crate) fn is_written(version: u32, flavor: Flavor) -> bool {
+    match flavor {
+        Flavor::Redis => (DEFAULT_VERSION..=REDIS_LAST).contains(&version),
+        Flavor::Valkey => version == VALKEY_FIRST,
+    }
+}
 
 pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<(u32, Flavor), Stop> {
     let at = cursor.at();
@@ -43,8 +49,12 @@ pub(crate) fn payload_version_known(version: u32) -> bool {
     (1..=REDIS_LAST).contains(&version) || version == VALKEY_FIRST
 }
 
-pub(crate) fn write(out: &mut Vec<u8>, version: u32) {
-    out.extend_from_slice(format!("REDIS{version:04}").as_bytes());
+pub(crate) fn write(out: &mut Vec<u8>, version: u32, flavor: Flavor) {
+    let header = match flavor {
+        Flavor::Redis => format!("REDIS{version:04}"),
+        Flavor::Valkey => format!("VALKEY{version:03}"),
+    };
+    out.extend_from_slice(header.as_bytes());
 }
 
 #[cfg(test)]
@@ -76,8 +86,17 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let mut out = Vec::new();
-        write(&mut out, DEFAULT_VERSION);
-        assert_eq!(out, b"REDIS0010");
+        let mut seen = 0;
+        for version in 0..100 {
+            for flavor in [Flavor::Redis, Flavor::Valkey] {
+                if is_written(version, flavor) {
+                    let mut out = Vec::new();
+                    write(&mut out, version, flavor);
+                    check(out[..].try_into().unwrap(), Ok((version, flavor)));
+                    seen += 1;
+                }
+            }
+        }
+        assert_eq!(seen, 4);
     }
 }

@@ -1,7 +1,7 @@
 //! Reads and writes RDB, the dump format of Redis and Valkey, as a stream and without I/O.
 //!
 //! A [`Reader`] takes bytes as they come, from a file or a socket, in pieces of any size, and gives [`Event`]s.
-//! A [`Writer`] takes the same items and gives bytes. [`dump_string`] and [`restore`] do the same for the
+//! A [`Writer`] takes the same items and gives bytes. [`Payload`] and [`Writer::payload`] do the same for the
 //! payloads of the DUMP and RESTORE commands.
 //!
 //! This program prints the keys of a dump:
@@ -39,7 +39,7 @@
 //!     reader.feed(chunk);
 //!     while let Some(event) = reader.next()? {
 //!         if let Event::Entry { key, value: Value::String(value), expiry_ms, .. } = event {
-//!             found.push((key.to_vec(), value.into_owned(), expiry_ms));
+//!             found.push((key.to_vec(), value.to_vec(), expiry_ms));
 //!         }
 //!     }
 //! }
@@ -48,31 +48,40 @@
 //! # Ok::<(), rdb::Error>(())
 //! ```
 //!
-//! Today the values are strings; other types are refused by name, with their offset. Memory stays within what
+//! Values are of all types; those of modules are refused by name, with their offset. A value that stands in the stream as one
+//! string is one [`Event::Entry`]; the elements of any other come one by one, see [`Event`]. Memory stays within what
 //! was fed, plus what its compressed strings can really hold: declared lengths alone reserve nothing.
 
 #![forbid(unsafe_code)]
 
 mod checksum;
+pub mod compact;
 mod cursor;
 mod error;
 mod event;
+mod form;
 mod header;
 mod integer;
+mod kind;
 mod length;
 pub mod lzf;
 mod module_aux;
 mod opcode;
 mod payload;
 mod reader;
+mod score;
+pub mod stream;
 mod string;
 mod value;
 mod writer;
 
+pub use compact::Compact;
 pub use error::Error;
 pub use event::{Event, Flavor};
+pub use kind::Kind;
 pub use module_aux::ModuleId;
-pub use payload::{dump_string, restore};
+pub use payload::{Payload, dump_string};
 pub use reader::{ReadOptions, Reader};
+pub use stream::StreamId;
 pub use value::Value;
 pub use writer::{Access, WriteOptions, Writer};

@@ -2,12 +2,11 @@
 
 mod items;
 
-use std::borrow::Cow;
-
-use items::{Parser, Scratch};
+use items::Parser;
 
 use crate::checksum::{self, Checksum};
 use crate::cursor::{Cursor, Stop};
+use crate::value::Scratch;
 use crate::{Error, Event, Value};
 
 /// Buffers that a large string has made larger than this are given back once they are idle.
@@ -33,7 +32,8 @@ impl Default for ReadOptions {
 /// A push parser of RDB streams: bytes go in with [`feed`](Reader::feed), events come out of
 /// [`next`](Reader::next).
 ///
-/// The reader holds the bytes of one incomplete item, no more than were fed, and one decompressed key and value.
+/// The reader holds the bytes of one incomplete item, no more than were fed, and two decompressed strings. An item is at most
+/// one element of a value and its key, or a node of a list or stream.
 /// After an error it stays in that error.
 #[derive(Debug)]
 pub struct Reader {
@@ -135,7 +135,7 @@ impl Reader {
         // caller, which costs more than reading such an item does.
         if let Some((key, value)) = self.parser.plain_entry(&mut cursor) {
             self.used += cursor.used();
-            return Ok(Some(self.parser.entry(key, Value::String(Cow::Borrowed(value)))));
+            return Ok(Some(self.parser.entry(key, Value::String(value))));
         }
         let checksum = self.sum.checksum.as_ref();
         match self.parser.report(&mut cursor, checksum, &mut self.scratch) {

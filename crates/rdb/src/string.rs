@@ -1,7 +1,5 @@
 //! Strings: plain bytes, numbers stored as numbers, or LZF data.
 
-use std::borrow::Cow;
-
 use crate::cursor::{Cursor, Stop};
 use crate::length::{self, Length};
 use crate::lzf::{self, Compressor};
@@ -87,15 +85,6 @@ pub(crate) fn read<'a>(
     }
     scratch.clear();
     Ok(read_any(cursor, limit, scratch)?.unwrap_or(scratch))
-}
-
-/// Reads a string, into a vector of its own if its bytes do not stand in the input as they are.
-pub(crate) fn read_cow<'a>(cursor: &mut Cursor<'a>, limit: u64) -> Result<Cow<'a, [u8]>, Stop> {
-    let mut decoded = Vec::new();
-    Ok(match read_any(cursor, limit, &mut decoded)? {
-        Some(bytes) => Cow::Borrowed(bytes),
-        None => Cow::Owned(decoded),
-    })
 }
 
 /// Reads a string of any form: gives its bytes, or appends them to `decoded`.
@@ -187,7 +176,6 @@ mod tests {
         match read(&mut cursor, LIMIT, &mut scratch) {
             Ok(string) => {
                 assert_eq!(cursor.used(), bytes.len());
-                assert!(matches!(read_cow(&mut Cursor::new(bytes, 0), LIMIT), Ok(copy) if copy == string));
                 Ok(string.to_vec())
             }
             Err(Stop::Fail(error)) => Err(*error),

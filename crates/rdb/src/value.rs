@@ -1,110 +1,267 @@
-//! Values of keys, by type.
+//! Values of keys: whole ones, and those whose elements follow one by one.
 //!
-//! A type gets a module of its own that reads and writes its layout, as `string` does, a variant of [`Value`], and
-//! a line here wherever types are told apart. Layouts are read from a [`Cursor`], without recursion; what is not
-//! there yet stops the cursor, and the reader tries again once it has as much as the cursor asked for.
+//! Layouts are read from a [`Cursor`], an element at a time and without recursion. What is not there yet stops the cursor, and
+//! the reader tries that element again once it has as much as the cursor asked for.
 
-use std::borrow::Cow;
-
+use crate::compact::{Compact, Encoding};
 use crate::cursor::{Cursor, Stop};
-use crate::{Error, Flavor, string};
+use crate::form::{FieldExpiry, Form, Nodes, Scores};
+use crate::stream::StreamRest;
+use crate::{Error, Event, Kind, length, score, string};
 
-/// The type byte of a string.
-pub(crate) const STRING: u8 = 0;
-
-/// The value of a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The value of a key, if it stands in the stream as one string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Value<'a> {
-    /// A string. Borrowed where its bytes stand as they are in the input or in the reader's buffers.
-    String(Cow<'a, [u8]>),
+    /// A string.
+    String(&'a [u8]),
+    /// A collection.
+    Compact(Compact<'a>),
 }
 
-/// Refuses types that [`read`] does not know. Apart from it, so that a stream is refused at the type byte,
-/// before its key.
-#[inline]
-pub(crate) fn check_type(type_byte: u8, flavor: Flavor, at: u64) -> Result<(), Error> {
-    if type_byte == STRING { Ok(()) } else { Err(refuse(type_byte, flavor, at)) }
-}
-
-#[cold]
-fn refuse(type_byte: u8, flavor: Flavor, at: u64) -> Error {
-    match name(type_byte, flavor) {
-        Some(name) => Error::UnsupportedType { type_byte, name, at },
-        None => Error::UnknownType { byte: type_byte, at },
+impl Value<'_> {
+    /// Its type.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Value::String(_) => Kind::String,
+            Value::Compact(compact) => compact.kind(),
+        }
     }
 }
 
-/// Reads a value of a type that [`check_type`] has accepted; `scratch` takes what does not stand in the input.
+/// Memory for the strings of an event that do not stand in the input as they are.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    pub(crate) first: Vec<u8>,
+    pub(crate) second: Vec<u8>,
+}
+
+/// What comes first of a value.
+pub(crate) enum Start<'a> {
+    /// All of it.
+    Whole(Value<'a>),
+    /// A count; what it counts follows.
+    Parts { kind: Kind, len: u64, rest: Rest },
+}
+
+/// Reads a value up to its first element; `scratch` takes a string that does not stand in the input as it is.
 #[inline]
-pub(crate) fn read<'a>(
-    type_byte: u8,
+pub(crate) fn start<'a>(
+    form: Form,
     cursor: &mut Cursor<'a>,
     limit: u64,
     scratch: &'a mut Vec<u8>,
-) -> Result<Value<'a>, Stop> {
-    debug_assert_eq!(type_byte, STRING);
-    Ok(Value::String(Cow::Borrowed(string::read(cursor, limit, scratch)?)))
+) -> Result<Start<'a>, Stop> {
+    match form {
+        Form::String => Ok(Start::Whole(Value::String(string::read(cursor, limit, scratch)?))),
+        Form::Compact(kind, encoding) => {
+            Ok(Start::Whole(Value::Compact(compact(kind, encoding, cursor, limit, scratch)?)))
+        }
+        _ => start_other(form, cursor, limit, scratch),
+    }
 }
 
-/// Like [`read`], but the value owns what does not stand in the input.
-pub(crate) fn read_cow<'a>(type_byte: u8, cursor: &mut Cursor<'a>, limit: u64) -> Result<Value<'a>, Stop> {
-    debug_assert_eq!(type_byte, STRING);
-    Ok(Value::String(string::read_cow(cursor, limit)?))
+#[inline(never)]
+fn start_other<'a>(
+    form: Form,
+    cursor: &mut Cursor<'a>,
+    limit: u64,
+    scratch: &'a mut Vec<u8>,
+) -> Result<Start<'a>, Stop> {
+    let (kind, rest) = match form {
+        Form::String | Form::Compact(..) => return start(form, cursor, limit, scratch),
+        Form::CompactAfterExpiry(kind, encoding) => {
+            base(cursor)?;
+            return Ok(Start::Whole(Value::Compact(compact(kind, encoding, cursor, limit, scratch)?)));
+        }
+        Form::Strings(kind) => (kind, Rest::Strings { left: length::read_plain(cursor)? }),
+        Form::Members(scores) => (Kind::ZSet, Rest::Members { left: length::read_plain(cursor)?, scores }),
+        Form::Fields(expiry) => {
+            let base = if expiry == FieldExpiry::BeforeRelative { base(cursor)? } else { 0 };
+            (Kind::Hash, Rest::Fields { left: length::read_plain(cursor)?, expiry, base })
+        }
+        Form::Nodes(nodes) => (Kind::List, Rest::Nodes { left: length::read_plain(cursor)?, nodes }),
+        Form::Stream(form) => {
+            (Kind::Stream, Rest::Stream(StreamRest::new(form, length::read_plain(cursor)?)))
+        }
+    };
+    Ok(Start::Parts { kind, len: rest.left(), rest })
 }
 
-/// What a type byte stands for. From 22 on the families have gone separate ways.
-fn name(type_byte: u8, flavor: Flavor) -> Option<&'static str> {
-    Some(match (type_byte, flavor) {
-        (0, _) => "string",
-        (1, _) => "list",
-        (2, _) => "set",
-        (3, _) => "sorted set with scores as text",
-        (4, _) => "hash",
-        (5, _) => "sorted set",
-        (6, _) => "module, first form",
-        (7, _) => "module",
-        (9, _) => "hash as zipmap",
-        (10, _) => "list as ziplist",
-        (11, _) => "set as intset",
-        (12, _) => "sorted set as ziplist",
-        (13, _) => "hash as ziplist",
-        (14, _) => "list as quicklist of ziplists",
-        (15, _) => "stream, first form",
-        (16, _) => "hash as listpack",
-        (17, _) => "sorted set as listpack",
-        (18, _) => "list as quicklist of listpacks",
-        (19, _) => "stream, second form",
-        (20, _) => "set as listpack",
-        (21, _) => "stream, third form",
-        (22, Flavor::Valkey) => "hash with field expiry",
-        (22, Flavor::Redis) => "hash with field expiry, prerelease form",
-        (23, Flavor::Redis) => "hash with field expiry as listpack, prerelease form",
-        (24, Flavor::Redis) => "hash with field expiry",
-        (25, Flavor::Redis) => "hash with field expiry as listpack",
-        _ => return None,
-    })
+/// The earliest expiry of a hash's fields.
+fn base(cursor: &mut Cursor<'_>) -> Result<u64, Stop> {
+    let at = cursor.at();
+    let base = i64::from_le_bytes(cursor.array()?);
+    u64::try_from(base).map_err(|_| Error::BadFieldExpiry { at }.into())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+#[inline(never)]
+fn compact<'a>(
+    kind: Kind,
+    encoding: Encoding,
+    cursor: &mut Cursor<'a>,
+    limit: u64,
+    scratch: &'a mut Vec<u8>,
+) -> Result<Compact<'a>, Stop> {
+    let at = cursor.at();
+    let bytes = string::read(cursor, limit, scratch)?;
+    Compact::check(bytes, encoding, kind).map_err(|reason| Error::BadCompact { kind, reason, at }.into())
+}
 
-    #[test]
-    fn types_to_come_are_named_and_others_are_unknown() {
-        for type_byte in 1..=242u8 {
-            for flavor in [Flavor::Redis, Flavor::Valkey] {
-                let known = type_byte <= 22 && type_byte != 8
-                    || type_byte <= 25 && flavor == Flavor::Redis && type_byte > 22;
-                match check_type(type_byte, flavor, 4) {
-                    Err(Error::UnsupportedType { type_byte: t, at: 4, .. }) => {
-                        assert!(known && t == type_byte)
-                    }
-                    Err(Error::UnknownType { byte, at: 4 }) => assert!(!known && byte == type_byte),
-                    other => panic!("type {type_byte}: {other:?}"),
-                }
+/// What is left of a value.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Rest {
+    Strings {
+        left: u64,
+    },
+    Members {
+        left: u64,
+        scores: Scores,
+    },
+    Fields {
+        left: u64,
+        expiry: FieldExpiry,
+        base: u64,
+    },
+    Nodes {
+        left: u64,
+        nodes: Nodes,
+    },
+    Stream(StreamRest),
+}
+
+impl Rest {
+    fn left(&self) -> u64 {
+        match self {
+            Rest::Strings { left }
+            | Rest::Members { left, .. }
+            | Rest::Fields { left, .. }
+            | Rest::Nodes { left, .. } => *left,
+            Rest::Stream(stream) => stream.nodes(),
+        }
+    }
+
+    /// Whether nothing is left.
+    #[inline]
+    pub(crate) fn is_done(&self) -> bool {
+        match self {
+            Rest::Stream(stream) => stream.is_done(),
+            _ => self.left() == 0,
+        }
+    }
+
+    /// Reads the next element. An incomplete one leaves no trace. Not to be called when [`is_done`](Rest::is_done).
+    #[inline]
+    pub(crate) fn next<'a>(
+        &mut self,
+        cursor: &mut Cursor<'a>,
+        limit: u64,
+        scratch: &'a mut Scratch,
+    ) -> Result<Event<'a>, Stop> {
+        match self {
+            Rest::Strings { left } => {
+                let element = string::read(cursor, limit, &mut scratch.first)?;
+                *left -= 1;
+                Ok(Event::Element(element))
+            }
+            Rest::Fields { left, expiry: FieldExpiry::Absent, .. } => {
+                let field = string::read(cursor, limit, &mut scratch.first)?;
+                let value = string::read(cursor, limit, &mut scratch.second)?;
+                *left -= 1;
+                Ok(Event::Field { field, value, expiry_ms: None })
+            }
+            Rest::Members { left, scores } => {
+                let member = string::read(cursor, limit, &mut scratch.first)?;
+                let score = read_score(cursor, *scores)?;
+                *left -= 1;
+                Ok(Event::Member { member, score })
+            }
+            Rest::Fields { left, expiry, base } => {
+                let event = timed_field(cursor, limit, scratch, *expiry, *base)?;
+                *left -= 1;
+                Ok(event)
+            }
+            Rest::Nodes { left, nodes } => {
+                let event = node(cursor, limit, &mut scratch.first, *nodes)?;
+                *left -= 1;
+                Ok(event)
+            }
+            Rest::Stream(stream) => stream.next(cursor, limit, scratch),
+        }
+    }
+}
+
+fn read_score(cursor: &mut Cursor<'_>, scores: Scores) -> Result<f64, Stop> {
+    let at = cursor.at();
+    let score = match scores {
+        Scores::Binary => Some(f64::from_le_bytes(cursor.array()?)).filter(|score| !score.is_nan()),
+        Scores::Text => match score::Text::of(cursor.byte()?) {
+            score::Text::Score(score) => Some(score),
+            score::Text::Len(len) => score::parse(cursor.bytes(len.into())?),
+            score::Text::Nan => None,
+        },
+    };
+    score.ok_or_else(|| Error::BadScore { at }.into())
+}
+
+#[inline(never)]
+fn timed_field<'a>(
+    cursor: &mut Cursor<'a>,
+    limit: u64,
+    scratch: &'a mut Scratch,
+    form: FieldExpiry,
+    base: u64,
+) -> Result<Event<'a>, Stop> {
+    let mut at = cursor.at();
+    let before = match form {
+        FieldExpiry::Before | FieldExpiry::BeforeRelative => length::read_plain(cursor)?,
+        FieldExpiry::Absent | FieldExpiry::Behind => 0,
+    };
+    let field = string::read(cursor, limit, &mut scratch.first)?;
+    let value = string::read(cursor, limit, &mut scratch.second)?;
+    let bad = |at| Stop::from(Error::BadFieldExpiry { at });
+    let expiry_ms = match form {
+        FieldExpiry::Absent => None,
+        FieldExpiry::Behind => {
+            at = cursor.at();
+            match i64::from_le_bytes(cursor.array()?) {
+                -1 => None,
+                ms => Some(u64::try_from(ms).map_err(|_| bad(at))?),
             }
         }
-        assert_eq!(check_type(STRING, Flavor::Redis, 0), Ok(()));
+        FieldExpiry::Before | FieldExpiry::BeforeRelative => match before {
+            0 => None,
+            ms if form == FieldExpiry::Before => Some(ms),
+            ms => Some(base.checked_add(ms - 1).ok_or_else(|| bad(at))?),
+        },
+    };
+    if expiry_ms.is_some_and(|ms| i64::try_from(ms).is_err()) {
+        return Err(bad(at));
     }
+    Ok(Event::Field { field, value, expiry_ms })
+}
+
+#[inline(never)]
+fn node<'a>(
+    cursor: &mut Cursor<'a>,
+    limit: u64,
+    scratch: &'a mut Vec<u8>,
+    nodes: Nodes,
+) -> Result<Event<'a>, Stop> {
+    /// A node that is one large element.
+    const PLAIN: u64 = 1;
+    /// A node that is a listpack.
+    const PACKED: u64 = 2;
+    let encoding = match nodes {
+        Nodes::Ziplists => Encoding::Ziplist,
+        Nodes::Containers => {
+            let at = cursor.at();
+            match length::read_plain(cursor)? {
+                PLAIN => return Ok(Event::Element(string::read(cursor, limit, scratch)?)),
+                PACKED => Encoding::Listpack,
+                container => return Err(Error::BadListNode { container, at }.into()),
+            }
+        }
+    };
+    Ok(Event::Elements(compact(Kind::List, encoding, cursor, limit, scratch)?))
 }

@@ -1,14 +1,22 @@
-//! The writer of whole streams.
+//! The writer of whole streams, and of DUMP payloads.
+
+mod collections;
+mod stream;
+
+use listpack::Entry;
 
 use crate::checksum::{self, Checksum};
+use crate::form::{self, FieldExpiry};
 use crate::lzf::Compressor;
-use crate::{header, length, opcode, string, value};
+use crate::{Flavor, header, length, opcode, payload, string};
 
 /// How a [`Writer`] writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WriteOptions {
-    /// Version of the format to declare: 9 (Redis 5), 10 (Redis 7.0) or 11 (Redis 7.2, all of Valkey) or 12
-    /// (Redis 7.4). What this crate writes is the same in all of them.
+    /// Whose version that is.
+    pub flavor: Flavor,
+    /// Version of the format to declare and to keep to. Of Redis: 10 (Redis 7.0), 11 (Redis 7.2, all of Valkey), 12 (Redis 7.4
+    /// and 8.0; Valkey does not read it). Of Valkey: 80 (Valkey 9).
     pub version: u32,
     /// Try to compress strings of more than twenty bytes.
     pub compress: bool,
@@ -16,10 +24,41 @@ pub struct WriteOptions {
     pub checksum: bool,
 }
 
+impl WriteOptions {
+    /// What every server from Redis 7.0 on reads.
+    pub const ANY: WriteOptions = WriteOptions {
+        flavor: Flavor::Redis,
+        version: header::DEFAULT_VERSION,
+        compress: true,
+        checksum: true,
+    };
+    /// What Valkey writes from its version 9 on.
+    pub const VALKEY: WriteOptions =
+        WriteOptions { flavor: Flavor::Valkey, version: header::VALKEY_FIRST, ..WriteOptions::ANY };
+
+    /// Whether the fields of a hash can have an expiry. Where they can't, it is left out.
+    pub fn holds_field_expiry(&self) -> bool {
+        self.timed_fields() != FieldExpiry::Absent
+    }
+
+    fn timed_fields(&self) -> FieldExpiry {
+        match (self.flavor, self.version) {
+            (Flavor::Valkey, _) => FieldExpiry::Behind,
+            (Flavor::Redis, 12..) => FieldExpiry::BeforeRelative,
+            _ => FieldExpiry::Absent,
+        }
+    }
+
+    /// Whether there is all that came with Redis 7.2: sets as listpacks, and the third form of streams.
+    fn has_third_forms(&self) -> bool {
+        self.version >= 11
+    }
+}
+
 impl Default for WriteOptions {
-    /// Version 10, compressed, with a checksum.
+    /// [`ANY`](WriteOptions::ANY): version 10, compressed, with a checksum.
     fn default() -> Self {
-        WriteOptions { version: header::DEFAULT_VERSION, compress: true, checksum: true }
+        WriteOptions::ANY
     }
 }
 
@@ -38,15 +77,28 @@ pub enum Access {
 /// The calls follow the order of the stream: [`header`](Writer::header), aux fields, functions, then for each
 /// database [`select_db`](Writer::select_db), [`resize`](Writer::resize) and its keys, then
 /// [`finish`](Writer::finish).
+///
+/// A key is a call of its own for strings and small collections. Large collections begin with a call that says how many elements
+/// follow; then comes a call for each, between which the bytes so far can be taken, so that memory has no need to hold all of one.
 #[derive(Debug)]
 pub struct Writer {
-    version: u32,
+    options: WriteOptions,
+    /// It is not a stream, but one value.
+    payload: bool,
     buf: Vec<u8>,
     /// How much of `buf` is part of `checksum`.
     summed: usize,
     /// Absent if the stream is to have none.
     checksum: Option<Checksum>,
     compressor: Option<Compressor>,
+    /// For collections that are written as one string.
+    pack: listpack::Builder,
+    /// How the fields of the hash that was begun last are written.
+    fields: FieldExpiry,
+    /// What those that expire before their field are counted from.
+    earliest: u64,
+    /// Elements announced and not written.
+    owed: u64,
 }
 
 impl Writer {
@@ -54,25 +106,45 @@ impl Writer {
     ///
     /// # Panics
     ///
-    /// If the options ask for a version outside 9..=12.
+    /// If the options ask for a version that cannot be written.
     pub fn new(options: WriteOptions) -> Self {
         assert!(
-            (header::OLDEST_WRITTEN..=header::REDIS_LAST).contains(&options.version),
+            header::is_written(options.version, options.flavor),
             "RDB version {} cannot be written",
             options.version
         );
         Writer {
-            version: options.version,
+            options,
+            payload: false,
             buf: Vec::new(),
             summed: 0,
             checksum: options.checksum.then(Checksum::new),
             compressor: options.compress.then(Compressor::new),
+            pack: listpack::Builder::new(),
+            fields: FieldExpiry::Absent,
+            earliest: 0,
+            owed: 0,
         }
+    }
+
+    /// A writer of one DUMP payload: the calls of one key, whose name, expiry and access are left out, then
+    /// [`finish_payload`](Writer::finish_payload).
+    ///
+    /// # Panics
+    ///
+    /// Like [`new`](Writer::new).
+    pub fn payload(options: WriteOptions) -> Self {
+        Writer { payload: true, ..Writer::new(WriteOptions { checksum: false, ..options }) }
+    }
+
+    /// The options.
+    pub fn options(&self) -> WriteOptions {
+        self.options
     }
 
     /// Begins the stream.
     pub fn header(&mut self) {
-        header::write(&mut self.buf, self.version);
+        header::write(&mut self.buf, self.options.version, self.options.flavor);
     }
 
     /// A field of information about the stream as a whole.
@@ -103,7 +175,7 @@ impl Writer {
 
     /// A key that holds a string. Its expiry is in milliseconds of Unix time.
     pub fn string(&mut self, key: &[u8], value: &[u8], expiry_ms: Option<u64>, access: Option<Access>) {
-        self.begin_entry(value::STRING, key, expiry_ms, access);
+        self.begin_entry(form::STRING, key, expiry_ms, access);
         self.put_string(value);
         self.sum_up_if_due();
     }
@@ -116,6 +188,17 @@ impl Writer {
         let checksum = self.checksum.as_ref().map_or(0, Checksum::value);
         self.buf.extend_from_slice(&checksum.to_le_bytes());
         self.summed = self.buf.len();
+    }
+
+    /// Ends a payload, and gives all of it.
+    #[must_use = "the bytes are the payload"]
+    pub fn finish_payload(mut self) -> Vec<u8> {
+        debug_assert_eq!(self.owed, 0, "as many elements as announced");
+        self.buf.extend_from_slice(&(self.options.version as u16).to_le_bytes());
+        let checksum = checksum::of(&self.buf);
+        self.buf.extend_from_slice(&checksum.to_le_bytes());
+        debug_assert!(self.buf.len() > payload::FOOTER);
+        self.buf
     }
 
     /// Number of encoded bytes that have not been taken.
@@ -142,6 +225,10 @@ impl Writer {
     /// Everything that precedes the value of a key.
     #[inline]
     fn begin_entry(&mut self, type_byte: u8, key: &[u8], expiry_ms: Option<u64>, access: Option<Access>) {
+        debug_assert_eq!(self.owed, 0, "as many elements as announced");
+        if self.payload {
+            return self.buf.push(type_byte);
+        }
         if let Some(ms) = expiry_ms {
             self.buf.push(opcode::EXPIRE_MS);
             self.buf.extend_from_slice(&ms.to_le_bytes());
@@ -161,6 +248,25 @@ impl Writer {
     #[inline]
     fn put_string(&mut self, bytes: &[u8]) {
         string::write(&mut self.buf, bytes, self.compressor.as_mut());
+    }
+
+    /// A string that may be given as a number.
+    #[inline]
+    fn put_entry(&mut self, entry: Entry<'_>) {
+        match entry {
+            Entry::Str(text) => self.put_string(text),
+            Entry::Int(number) => self.put_string(itoa::Buffer::new().format(number).as_bytes()),
+        }
+    }
+
+    fn put_length(&mut self, len: u64) {
+        length::write(&mut self.buf, len);
+    }
+
+    /// The listpack that has been gathered, as a string.
+    fn put_pack(&mut self) {
+        string::write(&mut self.buf, self.pack.finish(), self.compressor.as_mut());
+        self.pack.clear();
     }
 
     #[inline]

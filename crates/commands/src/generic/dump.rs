@@ -1,7 +1,7 @@
 //! DUMP and RESTORE: one value in the format of a dump file.
 
 use keyspace::SetExpiry;
-use rdb::Value;
+use rdb::{Event, Payload, Value};
 use resp::Args;
 
 use crate::effects::EventClass;
@@ -65,11 +65,11 @@ pub(crate) fn restore(ctx: &mut Ctx<'_>, args: Args<'_>) {
     if ttl < 0 {
         return ctx.out.error("ERR Invalid TTL value, must be >= 0");
     }
-    let value = match rdb::restore(payload, ctx.env.verify_dump) {
-        Ok(Value::String(value)) => value,
-        Err(error) if !is_intact(&error, payload) => {
-            return ctx.out.error("ERR DUMP payload version or checksum are wrong");
-        }
+    let Ok(mut reader) = Payload::open(payload, ctx.env.verify_dump) else {
+        return ctx.out.error("ERR DUMP payload version or checksum are wrong");
+    };
+    let value = match reader.next() {
+        Ok(Some(Event::Entry { value: Value::String(value), .. })) => value,
         Ok(_) | Err(_) => return ctx.out.error("ERR Bad data format"),
     };
     let expiry = match (ttl, options.absolute) {
@@ -88,7 +88,7 @@ pub(crate) fn restore(ctx: &mut Ctx<'_>, args: Args<'_>) {
         }
         return ctx.out.ok();
     }
-    ctx.store(key, &value, expiry.map_or(SetExpiry::Clear, |at| SetExpiry::At(at as u64)));
+    ctx.store(key, value, expiry.map_or(SetExpiry::Clear, |at| SetExpiry::At(at as u64)));
     if let Some(entry) = ctx.db().get(key) {
         match (options.idle, options.freq) {
             (Some(seconds), _) if !ctx.env.lfu => entry.set_access(access::idle_word(seconds, ctx.env)),
@@ -107,12 +107,4 @@ pub(crate) fn restore(ctx: &mut Ctx<'_>, args: Args<'_>) {
         command.push(b"ABSTTL");
         ctx.fx.rewrite(&command);
     }
-}
-
-/// Whether the payload's frame was right and only its contents are not.
-fn is_intact(error: &rdb::Error, payload: &[u8]) -> bool {
-    /// Version and checksum.
-    const FOOTER_LEN: usize = 10;
-    payload.len() >= FOOTER_LEN
-        && !matches!(error, rdb::Error::ChecksumMismatch { .. } | rdb::Error::UnsupportedVersion { .. })
 }

@@ -3,7 +3,8 @@
 use crate::checksum::Checksum;
 use crate::cursor::{Cursor, Stop};
 use crate::module_aux::{self, ModuleId, Part};
-use crate::value::{self, Value};
+use crate::form::{self, Form};
+use crate::value::{self, Rest, Scratch, Start, Value};
 use crate::{Error, Event, Flavor, header, length, opcode, string};
 
 /// Knows what may come next, and reads it if it is complete.
@@ -11,9 +12,9 @@ use crate::{Error, Event, Flavor, header, length, opcode, string};
 /// ```text
 ///           header          255           checksum
 ///   Magic ────────▶ Items ──────▶ Trailer ────────▶ Finished
-///                   ▲   │ 247
-///              part 0 │ ▼
-///                 ModuleAux
+///              end  ▲   │ 247, or a value in parts
+///                   │   ▼
+///             ModuleAux, Value
 /// ```
 ///
 /// Every state but the last can also lead to `Failed`, which has no way out. State changes only when an item has
@@ -37,6 +38,8 @@ enum State {
         module: ModuleId,
         skip: u64,
     },
+    /// Inside a value, of which there is more to come.
+    Value(Rest),
     Trailer,
     Finished,
     Failed(Error),
@@ -47,13 +50,6 @@ struct KeyInfo {
     expiry_ms: Option<u64>,
     idle: Option<u64>,
     freq: Option<u8>,
-}
-
-/// Memory for the strings of an event that do not stand in the input as they are.
-#[derive(Debug, Default)]
-pub(super) struct Scratch {
-    pub(super) first: Vec<u8>,
-    pub(super) second: Vec<u8>,
 }
 
 impl Parser {
@@ -159,7 +155,7 @@ impl Parser {
     #[inline(always)]
     pub(super) fn plain_entry<'a>(&self, cursor: &mut Cursor<'a>) -> Option<(&'a [u8], &'a [u8])> {
         match (&self.state, cursor.rest()) {
-            (State::Items, [value::STRING, rest @ ..]) => {
+            (State::Items, [form::STRING, rest @ ..]) => {
                 let (key, rest) = string::short_plain(rest, self.max_string)?;
                 let (value, _) = string::short_plain(rest, self.max_string)?;
                 cursor.skip(3 + key.len() + value.len());
@@ -184,17 +180,28 @@ impl Parser {
         computed: Option<&Checksum>,
         scratch: &'a mut Scratch,
     ) -> Result<Event<'a>, Stop> {
-        match self.state {
+        match &mut self.state {
+            State::Value(rest) if rest.is_done() => {
+                self.state = State::Items;
+                Ok(Event::EndOfKey)
+            }
+            State::Value(rest) => rest.next(cursor, self.max_string, scratch),
             State::Items => {
                 let at = cursor.at();
                 let byte = cursor.byte()?;
                 if byte >= opcode::FIRST {
                     return self.section(byte, at, cursor, scratch);
                 }
-                value::check_type(byte, self.flavor, at)?;
+                let form = Form::of(byte, self.flavor, at)?;
                 let key = string::read(cursor, self.max_string, &mut scratch.first)?;
-                let value = value::read(byte, cursor, self.max_string, &mut scratch.second)?;
-                Ok(self.entry(key, value))
+                match value::start(form, cursor, self.max_string, &mut scratch.second)? {
+                    Start::Whole(value) => Ok(self.entry(key, value)),
+                    Start::Parts { kind, len, rest } => {
+                        self.state = State::Value(rest);
+                        let KeyInfo { expiry_ms, idle, freq } = std::mem::take(&mut self.info);
+                        Ok(Event::Begin { key, expiry_ms, idle, freq, kind, len })
+                    }
+                }
             }
             State::Magic => {
                 let (version, flavor) = header::read(cursor)?;
@@ -202,6 +209,7 @@ impl Parser {
                 Ok(Event::Header { version, flavor })
             }
             State::ModuleAux { module, .. } => {
+                let module = *module;
                 module_aux::read_part(cursor, self.max_string)?;
                 self.state = State::Items;
                 Ok(Event::ModuleAux { module })
@@ -213,7 +221,7 @@ impl Parser {
                 Ok(Event::End { checksum })
             }
             State::Finished => Err(Stop::More(0)),
-            State::Failed(error) => Err(Stop::from(error)),
+            State::Failed(error) => Err(Stop::from(*error)),
         }
     }
 

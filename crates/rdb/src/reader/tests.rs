@@ -1,9 +1,10 @@
-use std::borrow::Cow;
-
 use proptest::prelude::*;
 
 use super::*;
 use crate::{Access, Flavor, ModuleId, Value, WriteOptions, Writer};
+
+mod collections;
+mod elements;
 
 /// What a stream holds, as text: one line an event, then the end or the error.
 fn describe(reader: &mut Reader, chunks: &[&[u8]]) -> String {
@@ -37,16 +38,55 @@ fn line(event: &Event<'_>) -> String {
         Event::SlotInfo { slot, keys, expires } => format!("slot {slot} {keys} {expires}\n"),
         Event::Function(code) => format!("function {}\n", code.escape_ascii()),
         Event::ModuleAux { module } => format!("module {module}\n"),
-        Event::Entry { key, expiry_ms, idle, freq, value: Value::String(value) } => {
-            let mut line = format!("{} = {}", key.escape_ascii(), value.escape_ascii());
-            for (name, number) in [("at", *expiry_ms), ("idle", *idle), ("freq", freq.map(u64::from))] {
-                line.push_str(&number.map_or_else(String::new, |n| format!(" {name} {n}")));
-            }
-            line + "\n"
+        Event::Entry { key, expiry_ms, idle, freq, value } => {
+            let value = match value {
+                Value::String(value) => value.escape_ascii().to_string(),
+                Value::Compact(compact) => format!("{} {}", compact.kind(), texts(compact.entries())),
+            };
+            format!("{} = {value}{}\n", key.escape_ascii(), about(*expiry_ms, *idle, *freq))
         }
+        Event::Begin { key, expiry_ms, idle, freq, kind, len } => {
+            format!("{} = {kind} of {len}{}\n", key.escape_ascii(), about(*expiry_ms, *idle, *freq))
+        }
+        Event::Element(element) => format!(". {}\n", element.escape_ascii()),
+        Event::Elements(compact) => format!(". {} {}\n", compact.kind(), texts(compact.entries())),
+        Event::Field { field, value, expiry_ms } => {
+            format!(". {} = {}{}\n", field.escape_ascii(), value.escape_ascii(), about(*expiry_ms, None, None))
+        }
+        Event::Member { member, score } => format!(". {} {score}\n", member.escape_ascii()),
+        Event::StreamNode(node) => {
+            let entries = node.entries().map(|entry| {
+                let fields = entry.fields.flat_map(|(field, value)| [field, value]);
+                format!("{} {}", entry.id, texts(fields))
+            });
+            format!(". node {}: {}\n", node.id(), entries.collect::<Vec<_>>().join(", "))
+        }
+        Event::StreamMeta(meta) => format!(
+            ". length {} last {} first {} deleted {} added {}\n",
+            meta.length, meta.last_id, meta.first_id, meta.max_deleted_id, meta.entries_added
+        ),
+        Event::Group { name, last_id, entries_read, pending } => {
+            format!(". group {} {last_id} {entries_read:?} of {pending}\n", name.escape_ascii())
+        }
+        Event::Pending { id, delivered_ms, deliveries } => format!(". . {id} {delivered_ms} {deliveries}\n"),
+        Event::Consumer { name, seen_ms, active_ms, pending } => {
+            format!(". . consumer {} {seen_ms} {active_ms} of {pending}\n", name.escape_ascii())
+        }
+        Event::ConsumerPending(id) => format!(". . . {id}\n"),
+        Event::EndOfKey => ".\n".to_owned(),
         Event::End { checksum: Some(checksum) } => format!("end {checksum:016x}\n"),
         Event::End { checksum: None } => "end\n".to_owned(),
     }
+}
+
+fn texts<'a>(entries: impl Iterator<Item = listpack::Entry<'a>>) -> String {
+    let texts: Vec<String> = entries.map(|entry| entry.to_vec().escape_ascii().to_string()).collect();
+    format!("[{}]", texts.join(" "))
+}
+
+fn about(expiry_ms: Option<u64>, idle: Option<u64>, freq: Option<u8>) -> String {
+    let numbers = [("at", expiry_ms), ("idle", idle), ("freq", freq.map(u64::from))];
+    numbers.map(|(name, number)| number.map_or_else(String::new, |n| format!(" {name} {n}"))).concat()
 }
 
 /// A stream of version 10 around `items`, whose writer computed no checksum.
@@ -139,7 +179,9 @@ fn module_data_is_skipped_part_by_part() {
 
 #[test]
 fn what_is_not_read_is_named() {
-    check(b"\x04\x01a\x00", "value type 4 (hash) at offset 9 is not supported\n");
+    check(b"\x07\x01a\x00", "value type 7 (module) at offset 9 is not supported\n");
+    check(b"\x06\x01a\x00", "value type 6 (module, first form) at offset 9 is not supported\n");
+    check(b"\x1a\x01a\x00", "byte 26 at offset 9 is neither an opcode nor a value type\n");
     check(b"\x08", "byte 8 at offset 9 is neither an opcode nor a value type\n");
     check(b"\xf2", "byte 242 at offset 9 is neither an opcode nor a value type\n");
     check(b"\xf3", "byte 243 at offset 9 is neither an opcode nor a value type\n");
@@ -363,11 +405,11 @@ proptest! {
         rows in rows(),
         compress: bool,
         checksum: bool,
-        version in 9u32..=12,
+        version in 10u32..=12,
         chunk_seed: u64,
     ) {
         let mut rng = fastrand::Rng::with_seed(chunk_seed);
-        let mut writer = Writer::new(WriteOptions { version, compress, checksum });
+        let mut writer = Writer::new(WriteOptions { version, compress, checksum, ..WriteOptions::ANY });
         let mut bytes = Vec::new();
         writer.header();
         for row in &rows {
@@ -399,7 +441,7 @@ proptest! {
                     Some(Event::Entry { key, expiry_ms, idle, freq, value: Value::String(value) }) => {
                         let row = expected.next().unwrap();
                         prop_assert_eq!(key, &row.key[..]);
-                        prop_assert_eq!(value, Cow::<[u8]>::Borrowed(&row.value));
+                        prop_assert_eq!(value, &row.value[..]);
                         prop_assert_eq!(expiry_ms, row.expiry_ms);
                         let access = idle.map(Access::Idle).or(freq.map(Access::Freq));
                         prop_assert_eq!(access, row.access);

@@ -135,7 +135,9 @@ mod tests {
                 let known = type_byte <= 22 && type_byte != 8 || type_byte <= 25 && flavor == Flavor::Redis;
                 match Form::of(type_byte, flavor, 4) {
                     Ok(_) => assert!(known && type_byte != 8 && !module),
-                    Err(Error::UnsupportedType { type_byte: t, at: 4, .. }) => assert!(module && t == type_byte),
+                    Err(Error::UnsupportedType { type_byte: t, at: 4, .. }) => {
+                        assert!(module && t == type_byte)
+                    }
                     Err(Error::UnknownType { byte, at: 4 }) => {
                         assert!((!known || type_byte == 8) && byte == type_byte);
                     }

@@ -88,7 +88,22 @@ mod tests {
 
     #[test]
     fn borders() {
-        for score in [0.0, -0.0, 1.0, -1.0, 0.1, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, f64::MIN_POSITIVE, 9e15, 1e16, 2e18, 1e19, 9_007_199_254_740_993.0] {
+        for score in [
+            0.0,
+            -0.0,
+            1.0,
+            -1.0,
+            0.1,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            f64::MAX,
+            f64::MIN_POSITIVE,
+            9e15,
+            1e16,
+            2e18,
+            1e19,
+            9_007_199_254_740_993.0,
+        ] {
             check(score);
             check(-score);
         }

@@ -111,22 +111,10 @@ fn compact<'a>(
 /// What is left of a value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Rest {
-    Strings {
-        left: u64,
-    },
-    Members {
-        left: u64,
-        scores: Scores,
-    },
-    Fields {
-        left: u64,
-        expiry: FieldExpiry,
-        base: u64,
-    },
-    Nodes {
-        left: u64,
-        nodes: Nodes,
-    },
+    Strings { left: u64 },
+    Members { left: u64, scores: Scores },
+    Fields { left: u64, expiry: FieldExpiry, base: u64 },
+    Nodes { left: u64, nodes: Nodes },
     Stream(StreamRest),
 }
 

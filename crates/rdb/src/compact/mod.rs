@@ -64,7 +64,8 @@ impl<'a> Compact<'a> {
         if encoding == Encoding::TimedListpack {
             compact.check_expiries()?;
         }
-        if kind != Kind::List && duplicates::any(Firsts { entries: compact.entries(), step, left: entries / step })
+        if kind != Kind::List
+            && duplicates::any(Firsts { entries: compact.entries(), step, left: entries / step })
         {
             return Err(CompactError::Duplicate);
         }

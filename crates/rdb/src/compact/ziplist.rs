@@ -183,12 +183,27 @@ mod tests {
         let middle = [&[0x41, 0x2c], &long[..]].concat();
         let wide = [&[0x80, 0, 0, 1, 0x2c], &long[..]].concat();
         let bytes = build(&[
-            b"\xf1", b"\xfd", b"\xfe\x80", b"\xc0\0\x80", b"\xf0\0\0\x80", b"\xd0\0\0\0\x80",
-            b"\xe0\0\0\0\0\0\0\0\x80", &middle, &wide, b"\x01a",
+            b"\xf1",
+            b"\xfd",
+            b"\xfe\x80",
+            b"\xc0\0\x80",
+            b"\xf0\0\0\x80",
+            b"\xd0\0\0\0\x80",
+            b"\xe0\0\0\0\0\0\0\0\x80",
+            &middle,
+            &wide,
+            b"\x01a",
         ]);
         let expected = [
-            Entry::Int(0), Entry::Int(12), Entry::Int(-128), Entry::Int(-32768), Entry::Int(-8_388_608),
-            Entry::Int(i32::MIN.into()), Entry::Int(i64::MIN), Entry::Str(&long), Entry::Str(&long),
+            Entry::Int(0),
+            Entry::Int(12),
+            Entry::Int(-128),
+            Entry::Int(-32768),
+            Entry::Int(-8_388_608),
+            Entry::Int(i32::MIN.into()),
+            Entry::Int(i64::MIN),
+            Entry::Str(&long),
+            Entry::Str(&long),
             Entry::Str(b"a"),
         ];
         assert_eq!(read(&bytes), Ok(expected.to_vec()));

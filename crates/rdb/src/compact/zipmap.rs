@@ -99,8 +99,7 @@ mod tests {
         assert_eq!(read(b"\0\xff"), Ok(vec![]));
         assert_eq!(read(SAMPLE), Ok(vec![&b"foo"[..], b"bar", b"a", b""]));
         let long = [b'x'; 300];
-        let bytes =
-            [b"\xfe\x01a\xfe\x2c\x01\0\0\0", &long[..], b"\xfe\x01\0\0\0b\x01\0c\xff"].concat();
+        let bytes = [b"\xfe\x01a\xfe\x2c\x01\0\0\0", &long[..], b"\xfe\x01\0\0\0b\x01\0c\xff"].concat();
         assert_eq!(read(&bytes), Ok(vec![&b"a"[..], &long, b"b", b"c"]));
     }
 

@@ -2,8 +2,8 @@
 
 use crate::checksum::Checksum;
 use crate::cursor::{Cursor, Stop};
-use crate::module_aux::{self, ModuleId, Part};
 use crate::form::{self, Form};
+use crate::module_aux::{self, ModuleId, Part};
 use crate::value::{self, Rest, Scratch, Start, Value};
 use crate::{Error, Event, Flavor, header, length, opcode, string};
 

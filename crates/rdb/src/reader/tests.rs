@@ -51,7 +51,12 @@ fn line(event: &Event<'_>) -> String {
         Event::Element(element) => format!(". {}\n", element.escape_ascii()),
         Event::Elements(compact) => format!(". {} {}\n", compact.kind(), texts(compact.entries())),
         Event::Field { field, value, expiry_ms } => {
-            format!(". {} = {}{}\n", field.escape_ascii(), value.escape_ascii(), about(*expiry_ms, None, None))
+            format!(
+                ". {} = {}{}\n",
+                field.escape_ascii(),
+                value.escape_ascii(),
+                about(*expiry_ms, None, None)
+            )
         }
         Event::Member { member, score } => format!(". {} {score}\n", member.escape_ascii()),
         Event::StreamNode(node) => {

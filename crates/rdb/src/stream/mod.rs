@@ -7,8 +7,8 @@ mod rest;
 use std::fmt;
 
 pub use builder::NodeBuilder;
-pub(crate) use rest::StreamRest;
 pub use node::{StreamEntry, StreamFields, StreamNode, StreamNodeError};
+pub(crate) use rest::StreamRest;
 
 /// The id of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

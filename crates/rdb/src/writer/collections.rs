@@ -179,8 +179,7 @@ impl Writer {
         expiry_ms: Option<u64>,
         access: Option<Access>,
     ) {
-        self.fields =
-            if earliest_ms.is_some() { self.options.timed_fields() } else { FieldExpiry::Absent };
+        self.fields = if earliest_ms.is_some() { self.options.timed_fields() } else { FieldExpiry::Absent };
         let type_byte = match self.fields {
             FieldExpiry::Absent => form::HASH,
             FieldExpiry::Behind => form::HASH_TIMED_VALKEY,

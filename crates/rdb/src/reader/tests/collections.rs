@@ -200,7 +200,9 @@ fn compact_content(compact: crate::Compact<'_>) -> Content {
     match compact.kind() {
         Kind::List => Content::List(texts.collect()),
         Kind::Set => Content::Set(texts.collect()),
-        Kind::ZSet => Content::ZSet(compact.members().map(|(member, score)| (member.to_vec(), score)).collect()),
+        Kind::ZSet => {
+            Content::ZSet(compact.members().map(|(member, score)| (member.to_vec(), score)).collect())
+        }
         Kind::Hash => {
             Content::Hash(compact.fields().map(|(f, v, expiry)| (f.to_vec(), v.to_vec(), expiry)).collect())
         }
@@ -241,31 +243,34 @@ fn zsets() -> impl Strategy<Value = Content> {
 fn streams() -> impl Strategy<Value = Content> {
     let group = (text(), ids(), any::<u32>(), 1usize..4);
     let groups = proptest::collection::vec(group, 0..3);
-    (ids(), proptest::collection::vec(text(), 1..4), groups, any::<u32>()).prop_map(|(ids, names, groups, n)| {
-        let fields = |seq: u64| names.iter().skip((seq % 2) as usize).map(|n| (n.clone(), n.clone())).collect();
-        let entries: Vec<_> = ids.iter().map(|&id| (id, fields(id.seq))).collect();
-        let last_id = ids.last().copied().unwrap_or_default();
-        let meta = StreamMeta {
-            length: entries.len() as u64,
-            last_id,
-            first_id: ids.first().copied().unwrap_or_default(),
-            max_deleted_id: StreamId { ms: 0, seq: n.into() },
-            entries_added: n.into(),
-        };
-        let groups = groups.into_iter().map(|(name, ids, n, consumers)| Group {
-            name,
-            last_id: StreamId { ms: 3, seq: n.into() },
-            read: if n % 2 == 0 { EntriesRead::Unknown } else { EntriesRead::Count(n.into()) },
-            pending: ids.iter().map(|&id| (id, i64::from(n), 7)).collect(),
-            consumers: (0..consumers)
-                .map(|c| {
-                    let own = ids.iter().skip(c).step_by(consumers).copied().collect();
-                    (format!("consumer {c}").into_bytes(), 5, i64::from(n) - 1, own)
-                })
-                .collect(),
-        });
-        Content::Stream(Box::new(Stream { entries, meta, groups: groups.collect() }))
-    })
+    (ids(), proptest::collection::vec(text(), 1..4), groups, any::<u32>()).prop_map(
+        |(ids, names, groups, n)| {
+            let fields =
+                |seq: u64| names.iter().skip((seq % 2) as usize).map(|n| (n.clone(), n.clone())).collect();
+            let entries: Vec<_> = ids.iter().map(|&id| (id, fields(id.seq))).collect();
+            let last_id = ids.last().copied().unwrap_or_default();
+            let meta = StreamMeta {
+                length: entries.len() as u64,
+                last_id,
+                first_id: ids.first().copied().unwrap_or_default(),
+                max_deleted_id: StreamId { ms: 0, seq: n.into() },
+                entries_added: n.into(),
+            };
+            let groups = groups.into_iter().map(|(name, ids, n, consumers)| Group {
+                name,
+                last_id: StreamId { ms: 3, seq: n.into() },
+                read: if n % 2 == 0 { EntriesRead::Unknown } else { EntriesRead::Count(n.into()) },
+                pending: ids.iter().map(|&id| (id, i64::from(n), 7)).collect(),
+                consumers: (0..consumers)
+                    .map(|c| {
+                        let own = ids.iter().skip(c).step_by(consumers).copied().collect();
+                        (format!("consumer {c}").into_bytes(), 5, i64::from(n) - 1, own)
+                    })
+                    .collect(),
+            });
+            Content::Stream(Box::new(Stream { entries, meta, groups: groups.collect() }))
+        },
+    )
 }
 
 fn contents() -> impl Strategy<Value = Content> {

@@ -79,7 +79,10 @@ fn sorted_sets() {
 #[test]
 fn hashes() {
     check(b"\x04\x01k\x02\x01f\x01v\xc0\x07\xc0\x08", "k = hash of 2\n. f = v\n. 7 = 8\n.\nend\n");
-    check(b"\x09\x01k\x09\x01\x01f\x01\0v\xff", "damaged hash in the string at offset 12: misplaced end mark of a zipmap at its offset 6\n");
+    check(
+        b"\x09\x01k\x09\x01\x01f\x01\0v\xff",
+        "damaged hash in the string at offset 12: misplaced end mark of a zipmap at its offset 6\n",
+    );
     check(b"\x09\x01k\x07\x01\x01f\x01\0v\xff", "k = hash [f v]\nend\n");
     let ziplist = b"\x10\x10\0\0\0\x0d\0\0\0\x02\0\0\x01f\x03\xf8\xff";
     check(&[b"\x0d\x01k", &ziplist[..]].concat(), "k = hash [f 7]\nend\n");
@@ -110,7 +113,11 @@ fn fields_that_expire() {
         "k = hash [f v 5 g w 0]\nend\n",
     );
     // The two forms of the prereleases say nothing of the earliest expiry.
-    check_in(b"REDIS0012", b"\x16\x01k\x02\x05\x01f\x01v\0\x01g\x01w", "k = hash of 2\n. f = v at 5\n. g = w\n.\nend\n");
+    check_in(
+        b"REDIS0012",
+        b"\x16\x01k\x02\x05\x01f\x01v\0\x01g\x01w",
+        "k = hash of 2\n. f = v at 5\n. g = w\n.\nend\n",
+    );
     check_in(b"REDIS0012", &[b"\x17\x01k", &listpack[..]].concat(), "k = hash [f v 5 g w 0]\nend\n");
     // What Redis numbers 24 Valkey does not have.
     check_in(b"VALKEY080", redis, "byte 24 at offset 9 is neither an opcode nor a value type\n");
@@ -151,10 +158,14 @@ fn streams() {
     let second = [b"\x13", &nodes[..], b"\x02\x02\x05\x01\x05\0\x07\x09", &groups(b"\x04", b"")].concat();
     check(&second, &format!("{expected}{meta}{}", text("Count(4)", 7)));
     let unknown = b"\x81\xff\xff\xff\xff\xff\xff\xff\xff";
-    let third = [b"\x15", &nodes[..], b"\x02\x02\x05\x01\x05\0\x07\x09", &groups(unknown, &[0xff; 8])].concat();
+    let third =
+        [b"\x15", &nodes[..], b"\x02\x02\x05\x01\x05\0\x07\x09", &groups(unknown, &[0xff; 8])].concat();
     check(&third, &format!("{expected}{meta}{}", text("Unknown", -1)));
     // A stream may be empty.
-    check(b"\x13\x01k\0\0\x09\0\0\0\0\0\0\0", "k = stream of 0\n. length 0 last 9-0 first 0-0 deleted 0-0 added 0\n.\nend\n");
+    check(
+        b"\x13\x01k\0\0\x09\0\0\0\0\0\0\0",
+        "k = stream of 0\n. length 0 last 9-0 first 0-0 deleted 0-0 added 0\n.\nend\n",
+    );
 }
 
 #[test]

@@ -103,7 +103,8 @@ impl<'a> Encoded<'a> {
 
     /// Appends the entry with its backward length.
     pub(crate) fn append(&self, target: &mut Vec<u8>) {
-        self.append_bare(target);
+        target.extend_from_slice(self.head());
+        target.extend_from_slice(self.text);
         target.extend_from_slice(self.back.as_slice());
     }
 

@@ -211,6 +211,17 @@ impl Ctx<'_> {
         self.notify_in(EventClass::EXPIRED, "expired", db, key);
     }
 
+    /// Deletes `key`, which is there, because the expiry that a command gives it lies in the past: what
+    /// [`Env::is_past`] is asked for.
+    pub fn expire_now(&mut self, key: &[u8]) {
+        if let Some(removed) = self.take(key) {
+            self.discard(removed, self.env.lazyfree_expire);
+        }
+        self.fx.expired += 1;
+        self.modified(EventClass::EXPIRED, "expired", key);
+        self.fx.rewrite(&[b"DEL", key]);
+    }
+
     /// Logs `DEL key`, between SELECTs if it concerns another database.
     fn log_deletion(&mut self, db: usize, key: &[u8]) {
         if db == self.db {

@@ -12,8 +12,13 @@ pub fn matches_ignore_case(pattern: &[u8], text: &[u8]) -> bool {
     search(pattern, text, |byte| byte.to_ascii_lowercase())
 }
 
+/// A pattern that comes upon more stars than this matches nothing. It would take no longer than others here, but others give up on it,
+/// and clients are told the same by all.
+const MAX_STARS: usize = 1000;
+
 fn search(pattern: &[u8], text: &[u8], fold: impl Fn(u8) -> u8) -> bool {
     let (mut p, mut t) = (0, 0);
+    let mut stars = 0;
     // Where to go on when what follows the last star does not match: that star would have to take in one byte
     // more. Only the last star matters: whatever an earlier one could take in instead, the last one can as
     // well. So the time is at most pattern times text.
@@ -23,6 +28,11 @@ fn search(pattern: &[u8], text: &[u8], fold: impl Fn(u8) -> u8) -> bool {
             p += 1;
             if p == pattern.len() {
                 return true;
+            }
+            // Several in a row are one.
+            stars += usize::from(p == 1 || pattern[p - 2] != b'*');
+            if stars > MAX_STARS {
+                return false;
             }
             retry = Some((p, t));
             continue;

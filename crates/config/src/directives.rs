@@ -122,7 +122,7 @@ static DIRECTIVES: &[Directive] = &[
     row("appendonly", Bool, "no").inert(NO_AOF),
     row("auto-aof-rewrite-min-size", SIZE, "67108864").inert(NO_AOF),
     row("auto-aof-rewrite-percentage", COUNT, "100").inert(NO_AOF),
-    row("availability-zone", TEXT, "").inert(INTERNAL),
+    row("availability-zone", TEXT, ""),
     row("bgsave-cpulist", TEXT, "").immutable().alias(&["bgsave_cpulist"]).inert(NO_CPU_LISTS),
     row("bind", Words, "* -::*"),
     row("bind-source-addr", TEXT, ""),

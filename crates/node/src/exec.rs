@@ -249,16 +249,15 @@ impl Node {
         if let Some(transaction) = &mut session.transaction
             && !runs_inside_multi(spec.full_name)
         {
-            queue(transaction, spec, args);
-            let from = session.reply.buf.len();
             if spec.flags.contains(Flags::NO_MULTI) {
-                transaction.queue.pop();
                 let name = spec.full_name;
                 self.refuse(session, Some(spec), |out| {
-                    out.error(&format!("ERR {} is not allowed in transactions", name.to_uppercase()));
+                    out.error(&format!("ERR Command '{name}' not allowed inside a transaction"));
                 });
                 return false;
             }
+            queue(transaction, spec, args);
+            let from = session.reply.buf.len();
             session.reply.simple("QUEUED");
             self.drop_unwanted_reply(session, from);
             return false;
@@ -462,7 +461,7 @@ enum BatchEnd {
 
 /// The commands that act on the transaction itself.
 fn runs_inside_multi(name: &str) -> bool {
-    matches!(name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
+    matches!(name, "exec" | "discard" | "quit" | "reset")
 }
 
 fn queue(transaction: &mut Transaction, spec: &'static CommandSpec, args: Args<'_>) {

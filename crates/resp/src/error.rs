@@ -19,9 +19,9 @@ pub enum ProtocolError {
         /// What came instead.
         byte: u8,
     },
-    /// An argument's bytes are not followed by CR LF: its length was wrong.
-    #[error("expected CRLF after bulk")]
-    ExpectedCrlf,
+    /// An argument's bytes are not followed by CR LF, because its length was wrong, or the CR of a header by LF.
+    #[error("invalid CRLF in request")]
+    InvalidCrlf,
     /// The line of `*` does not end.
     #[error("too big mbulk count string")]
     TooBigMultibulkCount,
@@ -31,7 +31,7 @@ pub enum ProtocolError {
     /// An inline request's line is too long.
     #[error("too big inline request")]
     TooBigInline,
-    /// An inline request's quote does not end, or text follows a closing quote.
+    /// An inline request's quote does not end.
     #[error("unbalanced quotes in request")]
     UnbalancedQuotes,
     /// More arguments than a peer may send before it has authenticated.
@@ -48,7 +48,7 @@ impl From<UnbalancedQuotes> for ProtocolError {
     }
 }
 
-/// A quoted argument does not end, or text follows a closing quote without a space.
+/// A quoted part of an argument does not end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("unbalanced quotes")]
 pub struct UnbalancedQuotes;

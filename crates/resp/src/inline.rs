@@ -1,14 +1,14 @@
 //! Inline requests: a line of text split into arguments, with the quoting of `redis-cli`.
 //!
-//! Arguments are separated by white space. One may end in a quoted part, after which the argument must end too:
+//! Arguments are separated by white space. Any part of one may be quoted:
 //! `"…"` understands `\n \r \t \b \a`, `\xhh` and takes any other escaped byte as it is; `'…'` understands `\'`
 //! only. All other bytes, NUL among them, stand for themselves.
 
 use nom::branch::alt;
 use nom::bytes::complete::{is_not, tag, take, take_till, take_while_m_n};
-use nom::combinator::{eof, map, peek, value};
+use nom::combinator::{map, value};
 use nom::multi::fold_many0;
-use nom::sequence::{delimited, preceded, terminated};
+use nom::sequence::{delimited, preceded};
 use nom::{AsChar, IResult, Parser};
 
 use crate::{Span, UnbalancedQuotes};
@@ -23,7 +23,7 @@ use crate::{Span, UnbalancedQuotes};
 /// ```
 ///
 /// # Errors
-/// A quote does not end, or something other than white space follows a closing quote.
+/// A quote does not end.
 pub fn split_inline(line: &[u8]) -> Result<Vec<Vec<u8>>, UnbalancedQuotes> {
     let (mut out, mut spans) = (Vec::new(), Vec::new());
     split_into(line, &mut out, &mut spans)?;
@@ -55,18 +55,21 @@ fn blanks(line: &[u8]) -> &[u8] {
     &line[line.iter().take_while(|&&byte| is_space(byte)).count()..]
 }
 
-/// One argument: bytes as they are, then perhaps a quoted part.
+/// One argument: bytes as they are and quoted parts, in any order.
 fn argument<'a>(line: &'a [u8], out: &mut Vec<u8>) -> IResult<&'a [u8], ()> {
-    let (rest, plain) = take_till(|byte| is_space(byte) || byte == b'"' || byte == b'\'')(line)?;
-    out.extend_from_slice(plain);
-    match rest.first() {
-        Some(b'"') => quoted(b"\"", double_quoted_piece, rest, out),
-        Some(b'\'') => quoted(b"'", single_quoted_piece, rest, out),
-        _ => Ok((rest, ())),
+    let mut line = line;
+    loop {
+        let (rest, plain) = take_till(|byte| is_space(byte) || byte == b'"' || byte == b'\'')(line)?;
+        out.extend_from_slice(plain);
+        (line, ()) = match rest.first() {
+            Some(b'"') => quoted(b"\"", double_quoted_piece, rest, out)?,
+            Some(b'\'') => quoted(b"'", single_quoted_piece, rest, out)?,
+            _ => return Ok((rest, ())),
+        };
     }
 }
 
-/// A part between two `quote`s, and the argument's end.
+/// A part between two `quote`s.
 fn quoted<'a>(
     quote: &'static [u8],
     piece: impl Fn(&'a [u8]) -> IResult<&'a [u8], Piece<'a>>,
@@ -81,8 +84,7 @@ fn quoted<'a>(
             Piece::Byte(byte) => out.push(byte),
         },
     );
-    let argument_end = alt((value((), eof), value((), take_while_m_n(1, 1, is_space))));
-    terminated(delimited(tag(quote), pieces, tag(quote)), peek(argument_end)).parse(line)
+    delimited(tag(quote), pieces, tag(quote)).parse(line)
 }
 
 /// A piece of a quoted part.
@@ -160,25 +162,17 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_may_follow_plain_bytes() {
+    fn quotes_and_plain_bytes_mix() {
         check(br#"key="a b" x'y z'"#, &[b"key=a b", b"xy z"]);
+        check(br#""a"b 'a'b "a"'b' """a"b""c'"'"#, &[b"ab", b"ab", b"ab", b"abc\""]);
         check(br"a\b\x41", &[br"a\b\x41"]);
     }
 
     #[test]
     fn quotes_must_balance() {
-        for line in [
-            &br#"""#[..],
-            b"'",
-            br#""a"#,
-            b"a 'b",
-            br#""a\""#,
-            br"'a\'",
-            br#""a"b"#,
-            b"'a'b",
-            br#""a"'b'"#,
-            br#""\"#,
-        ] {
+        for line in
+            [&br#"""#[..], b"'", br#""a"#, b"a 'b", br#""a\""#, br"'a\'", br#""a"b""#, b"'a'b'", br#""\"#]
+        {
             assert_eq!(split_inline(line), Err(UnbalancedQuotes), "{}", line.escape_ascii());
         }
     }

@@ -218,12 +218,7 @@ impl RequestParser {
         let mut left = match progress.left {
             Some(left) => left,
             None => {
-                let Some(line) = progress.header(
-                    request,
-                    limits,
-                    ProtocolError::TooBigMultibulkCount,
-                    ProtocolError::InvalidMultibulkLength,
-                )?
+                let Some(line) = progress.header(request, limits, ProtocolError::TooBigMultibulkCount)?
                 else {
                     return Ok(None);
                 };
@@ -241,13 +236,7 @@ impl RequestParser {
                         Some(b'$') => {}
                         Some(&byte) => return Err(ProtocolError::ExpectedBulk { byte }),
                     }
-                    let Some(line) = progress.header(
-                        request,
-                        limits,
-                        ProtocolError::TooBigBulkCount,
-                        ProtocolError::InvalidBulkLength,
-                    )?
-                    else {
+                    let Some(line) = progress.header(request, limits, ProtocolError::TooBigBulkCount)? else {
                         return Ok(None);
                     };
                     let len = bulk_len(line, limits)?;
@@ -261,7 +250,7 @@ impl RequestParser {
                 return Ok(None);
             };
             if line_end != b"\r\n" {
-                return Err(ProtocolError::ExpectedCrlf);
+                return Err(ProtocolError::InvalidCrlf);
             }
             progress.found.push(Span { start: progress.at as u32, len: len as u32 });
             progress.at = end + 2;
@@ -317,7 +306,6 @@ impl Progress {
         request: &'a [u8],
         limits: &RequestLimits,
         too_big: ProtocolError,
-        malformed: ProtocolError,
     ) -> Step<&'a [u8]> {
         let Some(line) = self.until(b'\r', request, limits, too_big)? else {
             return Ok(None);
@@ -329,7 +317,7 @@ impl Progress {
                 self.scanned = 0;
                 Ok(Some(line.get(1..).unwrap_or(&[])))
             }
-            Some(_) => Err(malformed),
+            Some(_) => Err(ProtocolError::InvalidCrlf),
         }
     }
 }

@@ -113,7 +113,9 @@ fn errors_in_the_words_that_clients_know() {
         (b"*+1\r\n", "invalid multibulk length"),
         (b"*-0\r\n", "invalid multibulk length"),
         (b"*1 \r\n", "invalid multibulk length"),
-        (b"*1\rx", "invalid multibulk length"),
+        (b"*1\rx", "invalid CRLF in request"),
+        (b"*1\r\n$3\rx", "invalid CRLF in request"),
+        (b"*1x\n$3\r\nGET\r\n", "invalid multibulk length"),
         (b"*1048577\r\n", "invalid multibulk length"),
         (b"*99999999999999999999\r\n", "invalid multibulk length"),
         (b"*1\r\n$\r\n", "invalid bulk length"),
@@ -125,10 +127,10 @@ fn errors_in_the_words_that_clients_know() {
         (b"*1\r\nfoo\r\n", "expected '$', got 'f'"),
         (b"*2\r\n$3\r\nGET\r\n:1\r\n", "expected '$', got ':'"),
         (b"*1\r\n\r\n", "expected '$', got '\\r'"),
-        (b"*1\r\n$3\r\nGETX\r\n", "expected CRLF after bulk"),
+        (b"*1\r\n$3\r\nGETX\r\n", "invalid CRLF in request"),
         (b"GET \"key\r\n", "unbalanced quotes in request"),
         (b"GET 'key\r\n", "unbalanced quotes in request"),
-        (b"GET \"key\"s\r\n", "unbalanced quotes in request"),
+        (b"GET \"key\"s\"\r\n", "unbalanced quotes in request"),
     ] {
         check_error(bytes, &limits, expected);
     }

@@ -63,7 +63,7 @@ pub(crate) const TRANSACTION_ROWS: &[CommandSpec] = &[
         .flags(NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG)
         .acl(Acl::TRANSACTION)
         .doc("", "Executes the commands queued since MULTI.", "Depends on the commands."),
-    host("multi", 1, TRANSACTIONS, "1.2.0").flags(AROUND).acl(Acl::TRANSACTION).doc(
+    host("multi", 1, TRANSACTIONS, "1.2.0").flags(AROUND | NO_MULTI).acl(Acl::TRANSACTION).doc(
         "",
         "Begins to queue commands.",
         "O(1)",
@@ -74,7 +74,7 @@ pub(crate) const TRANSACTION_ROWS: &[CommandSpec] = &[
         "O(1)",
     ),
     host("watch", -2, TRANSACTIONS, "2.2.0")
-        .flags(AROUND)
+        .flags(AROUND | NO_MULTI)
         .acl(Acl::TRANSACTION)
         .keys(&[KeySpec::range(1, -1, 1, RO)])
         .doc("key [key ...]", "Lets EXEC fail if one of the keys changes before.", "O(1) a key"),

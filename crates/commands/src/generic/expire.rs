@@ -83,11 +83,7 @@ fn set_expiry(ctx: &mut Ctx<'_>, args: Args<'_>, unit_ms: i64, base_ms: u64, nam
         return ctx.out.int(0);
     }
     if ctx.env.is_past(at) {
-        if let Some(removed) = ctx.take(key) {
-            ctx.discard(removed, ctx.env.lazyfree_expire);
-        }
-        ctx.modified(EventClass::GENERIC, "del", key);
-        ctx.fx.rewrite(&[b"DEL", key]);
+        ctx.expire_now(key);
     } else {
         // Whoever may not delete keeps the key with a time that is over; before 1970 all such times are
         // alike.

@@ -48,35 +48,28 @@ pub(crate) fn getdel(ctx: &mut Ctx<'_>, args: Args<'_>) {
 pub(crate) fn getex(ctx: &mut Ctx<'_>, args: Args<'_>) {
     let key = args.at(1);
     let Some(options) = Options::parse(args, 2, Allowed::GetEx) else { return ctx.out.error(SYNTAX) };
-    let expiry = options.expiry(ctx.env.now_ms);
-    // The reply decides whether anything happens, so an invalid expiry must replace it before it is written.
-    let old_expiry = match ctx.read(key, |entry, out| match entry {
+    let expiry = match options.expiry(ctx.env.now_ms).transpose() {
+        Ok(expiry) => expiry,
+        Err(error) => return error.reply(ctx.out, "getex"),
+    };
+    let found = ctx.read(key, |entry, out| match entry.map(|entry| (entry.str(), entry.expiry())) {
         None => {
             out.null();
             None
         }
-        Some(entry) => {
-            match (entry.str(), expiry) {
-                (None, _) => out.error(WRONG_TYPE),
-                (Some(_), Some(Err(error))) => error.reply(out, "getex"),
-                (Some(value), _) => {
-                    out.bulk(value);
-                    return Some(entry.expiry());
-                }
-            }
+        Some((None, _)) => {
+            out.error(WRONG_TYPE);
             None
         }
-    }) {
-        Some(old_expiry) => old_expiry,
-        None => return,
-    };
-    if let Some(Ok(at)) = expiry {
+        Some((Some(value), old_expiry)) => {
+            out.bulk(value);
+            Some(old_expiry)
+        }
+    });
+    let Some(old_expiry) = found else { return };
+    if let Some(at) = expiry {
         if ctx.env.is_past(at as i64) {
-            if let Some(removed) = ctx.take(key) {
-                ctx.discard(removed, ctx.env.lazyfree_expire);
-            }
-            ctx.modified(EventClass::GENERIC, "del", key);
-            ctx.fx.rewrite(&[b"DEL", key]);
+            ctx.expire_now(key);
         } else {
             ctx.db_mut().set_expiry(key, Some(at));
             ctx.modified(EventClass::GENERIC, "expire", key);

@@ -53,6 +53,18 @@ fn set_with_options(ctx: &mut Ctx<'_>, args: Args<'_>) {
         }
         return;
     }
+    if let SetExpiry::At(at) = expiry
+        && ctx.env.is_past(at as i64)
+    {
+        // It would be gone at once; only what it replaces has to go.
+        if ctx.lookup_write(key).is_some() {
+            ctx.expire_now(key);
+        }
+        if !options.get {
+            ctx.out.ok();
+        }
+        return;
+    }
     if expiry == SetExpiry::Keep {
         // What is kept must be a time that still lies ahead.
         ctx.expire_for_write(ctx.db, key);

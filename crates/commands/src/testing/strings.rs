@@ -78,6 +78,20 @@ fn set_with_expiry_is_logged_with_its_moment() {
 }
 
 #[test]
+fn what_would_be_over_at_once_is_not_stored() {
+    check(&[
+        ("SET a 1 EXAT 5", "+OK\r\n"),
+        ("SET a 1", "+OK\r\n> SET a 1"),
+        ("SET a 2 PXAT 5 NX", "$-1\r\n"),
+        ("SET a 2 PXAT 5 GET", "$1\r\n1\r\n> DEL a"),
+        ("EXISTS a", ":0\r\n"),
+        // Only an instance that expires keys itself may say so.
+        ("@expiry ignore", ""),
+        ("SET a 2 PXAT 5", "+OK\r\n> SET a 2 PXAT 5"),
+    ]);
+}
+
+#[test]
 fn reading_commands_that_write() {
     check(&[
         ("GETSET a 1", "$-1\r\n> SET a 1"),
@@ -88,7 +102,7 @@ fn reading_commands_that_write() {
         ("GETEX a PERSIST", "$1\r\n2\r\n"),
         ("GETEX a PERSIST EX 1", "-ERR syntax error\r\n"),
         ("GETEX a EX 0", "-ERR invalid expire time in 'getex' command\r\n"),
-        ("GETEX b EX 0", "$-1\r\n"),
+        ("GETEX b EX 0", "-ERR invalid expire time in 'getex' command\r\n"),
         ("GETEX a PXAT 5", "$1\r\n2\r\n> DEL a"),
         ("GETEX a", "$-1\r\n"),
         ("SET a 1", "+OK\r\n> SET a 1"),

@@ -12,8 +12,10 @@ use crate::Registry;
 const NEWER: &[&str] = &[
     "delifeq",
     "msetex",
+    "multi",
     "sinterstore",
     "pfcount",
+    "watch",
     "client|capa",
     "client|no-touch",
     "client|setinfo",

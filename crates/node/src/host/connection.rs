@@ -98,8 +98,9 @@ pub(crate) fn hello(node: &mut Node, session: &mut Session, args: Args<'_>) {
         session.name = name.to_vec();
     }
     session.reply.proto = proto;
+    let zone = &node.config.settings().availability_zone;
     let reply = &mut session.reply;
-    reply.map(7);
+    reply.map(7 + usize::from(!zone.is_empty()));
     reply.bulk(b"server");
     reply.bulk(b"redis");
     reply.bulk(b"version");
@@ -114,6 +115,10 @@ pub(crate) fn hello(node: &mut Node, session: &mut Session, args: Args<'_>) {
     reply.bulk(if node.replication.is_replica() { b"replica" } else { b"master" });
     reply.bulk(b"modules");
     reply.array(0);
+    if !zone.is_empty() {
+        reply.bulk(b"availability_zone");
+        reply.bulk(zone.as_bytes());
+    }
 }
 
 /// PING [message]

@@ -7,9 +7,6 @@ use crate::session::{Session, Transaction, Watched};
 
 /// MULTI
 pub(crate) fn multi(_: &mut Node, session: &mut Session, _: Args<'_>) {
-    if session.transaction.is_some() {
-        return session.reply.error("ERR MULTI calls can not be nested");
-    }
     session.transaction = Some(Box::new(Transaction::default()));
     session.reply.ok();
 }
@@ -49,9 +46,6 @@ pub(crate) fn exec(node: &mut Node, session: &mut Session, _: Args<'_>) {
 
 /// WATCH key [key …]
 pub(crate) fn watch(node: &mut Node, session: &mut Session, args: Args<'_>) {
-    if session.transaction.is_some() {
-        return session.reply.error("ERR WATCH inside MULTI is not allowed");
-    }
     // A transaction that is doomed already needs no more watches.
     if !session.watch_broken {
         for key in args.from(1).iter() {

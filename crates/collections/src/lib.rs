@@ -12,8 +12,11 @@ pub mod directory;
 mod hash;
 pub mod intset;
 pub mod pack;
+pub mod stream;
 pub mod table;
+pub mod tree;
+pub mod zset;
 
 pub use hash::Hasher;
 pub use table::{Expiry, Item, Table};
-pub mod tree;
+pub use zset::ZSet;

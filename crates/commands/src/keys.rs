@@ -98,6 +98,13 @@ impl KeySpec {
         KeySpec { begin: Begin::Index(index), find, flags: KeyFlags::from_bits_retain(flags), notes: "" }
     }
 
+    /// The first half of what comes after `word`, which is looked for from position `from` on.
+    pub(crate) const fn half_after(word: &'static str, from: i32, flags: u32) -> Self {
+        let find = Find::Range { last: -1, step: 1, limit: 2 };
+        let begin = Begin::Keyword(word, from);
+        KeySpec { begin, find, flags: KeyFlags::from_bits_retain(flags), notes: "" }
+    }
+
     /// Adds an explanation.
     pub(crate) const fn notes(mut self, notes: &'static str) -> Self {
         self.notes = notes;

@@ -76,6 +76,7 @@ mod scan;
 mod server;
 mod sets;
 mod spec;
+mod streams;
 mod strings;
 mod table;
 #[cfg(test)]

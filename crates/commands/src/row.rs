@@ -44,6 +44,7 @@ pub(crate) const READONLY: u64 = Flags::READONLY.bits();
 pub(crate) const DENYOOM: u64 = Flags::DENYOOM.bits();
 pub(crate) const ADMIN: u64 = Flags::ADMIN.bits();
 pub(crate) const NOSCRIPT: u64 = Flags::NOSCRIPT.bits();
+pub(crate) const BLOCKING: u64 = Flags::BLOCKING.bits();
 pub(crate) const LOADING: u64 = Flags::LOADING.bits();
 pub(crate) const STALE: u64 = Flags::STALE.bits();
 pub(crate) const SKIP_SLOWLOG: u64 = Flags::SKIP_SLOWLOG.bits();

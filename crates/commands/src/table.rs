@@ -7,6 +7,7 @@ const GROUPS: &[&[CommandSpec]] = &[
     crate::sets::ROWS,
     crate::bits::ROWS,
     crate::hyperloglog::ROWS,
+    crate::streams::ROWS,
     crate::generic::ROWS,
     crate::connection::ROWS,
     crate::connection::TRANSACTION_ROWS,

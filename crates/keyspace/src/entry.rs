@@ -76,6 +76,7 @@ impl<'a> Entry<'a> {
     pub fn encoding(&self) -> &'static str {
         match self.value() {
             ValueRef::Bytes(layout, bytes) => encoding_of_bytes(layout, bytes, self.record.is_raw()),
+            ValueRef::Stream(_) => "stream",
             ValueRef::Set(_) => "hashtable",
         }
     }
@@ -281,6 +282,12 @@ impl<'a> EntryMut<'a> {
             let raw = self.chunk.record(self.at).is_raw();
             self.rebuild(expiry, raw, None);
         }
+        self.chunk.record_mut(self.at).and_then(RecordMut::into_object_mut)
+    }
+
+    /// As [`EntryMut::object_mut`], for as long as the database is borrowed.
+    pub fn into_object_mut(mut self) -> Option<&'a mut Object> {
+        self.object_mut()?;
         self.chunk.record_mut(self.at).and_then(RecordMut::into_object_mut)
     }
 

@@ -72,6 +72,7 @@ mod tests;
 mod types;
 mod value;
 
+pub use collections::stream;
 pub use db::Db;
 pub use entry::{Entry, EntryMut, Garbage, Removed};
 pub use frozen::{FrozenDb, FrozenKeyspace, Iter};

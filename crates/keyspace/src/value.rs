@@ -1,5 +1,6 @@
 //! What a key can hold.
 
+use collections::stream::Stream;
 use collections::Table;
 
 /// The type of a value, as TYPE names it.
@@ -75,6 +76,8 @@ impl Layout {
 pub enum ValueRef<'a> {
     /// One piece of memory.
     Bytes(Layout, &'a [u8]),
+    /// A stream.
+    Stream(&'a Stream),
     /// A large set: its members are the keys.
     Set(&'a Table),
 }
@@ -89,6 +92,8 @@ pub enum ValueRef<'a> {
 pub enum Object {
     /// A string, or another value that is one piece of memory, longer than records hold inline.
     Bytes(Layout, Vec<u8>),
+    /// A stream. In a box of its own, so that other objects need not be as large.
+    Stream(Box<Stream>),
     /// A large set: its members are the keys.
     Set(Table),
 }
@@ -98,6 +103,7 @@ impl Object {
     pub fn kind(&self) -> Kind {
         match self {
             Object::Bytes(layout, _) => layout.kind(),
+            Object::Stream(_) => Kind::Stream,
             Object::Set(_) => Kind::Set,
         }
     }
@@ -108,6 +114,7 @@ impl Object {
         let shell = size_of::<usize>() + size_of::<Self>();
         match self {
             Object::Bytes(_, bytes) => shell + bytes.capacity(),
+            Object::Stream(stream) => shell + size_of::<Stream>() + stream.heap_bytes(),
             Object::Set(table) => shell + table.heap_bytes(),
         }
     }
@@ -116,6 +123,7 @@ impl Object {
     pub(crate) fn as_value(&self) -> ValueRef<'_> {
         match self {
             Object::Bytes(layout, bytes) => ValueRef::Bytes(*layout, bytes),
+            Object::Stream(stream) => ValueRef::Stream(stream),
             Object::Set(table) => ValueRef::Set(table),
         }
     }

@@ -47,6 +47,12 @@ impl Bare<'_> {
     pub fn text(&self) -> &[u8] {
         self.0.text()
     }
+
+    /// How many bytes the entry takes in a listpack, where its length stands behind it.
+    #[inline]
+    pub fn framed_len(&self) -> usize {
+        self.0.len()
+    }
 }
 
 /// An entry in its shortest encoding.

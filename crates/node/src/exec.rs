@@ -265,12 +265,13 @@ impl Node {
         let from = session.reply.buf.len();
         self.call(session, spec, args, raw);
         self.drop_unwanted_reply(session, from);
+        self.serve_ready();
         true
     }
 
     /// CLIENT REPLY OFF and SKIP.
     #[inline]
-    fn drop_unwanted_reply(&mut self, session: &mut Session, from: usize) {
+    pub(crate) fn drop_unwanted_reply(&mut self, session: &mut Session, from: usize) {
         if session.reply_mode == ReplyMode::On {
             return;
         }
@@ -300,6 +301,7 @@ impl Node {
         match spec.handler {
             Handler::Data(handler) => {
                 self.env.no_touch = session.no_touch;
+                self.env.may_block = !session.in_exec;
                 self.effects.clear();
                 let mut ctx = Ctx {
                     ks: &mut self.keyspace,
@@ -315,6 +317,9 @@ impl Node {
                 self.stats.misses += self.effects.keyspace_misses;
                 if self.effects.dirty > 0 || self.effects.log_count > 0 || !self.effects.garbage.is_empty() {
                     self.carry_effects(session, args, raw);
+                }
+                if let Some(request) = self.effects.blocked.take() {
+                    self.start_waiting(session, spec, args, request);
                 }
             }
             Handler::Host => self.host.get(index)(self, session, args),
@@ -336,7 +341,11 @@ impl Node {
             let waste = std::mem::take(&mut self.effects.garbage);
             self.actions.push(Action::Free(Box::new(waste)));
         }
+        if self.effects.track_ready && !self.effects.replaced.is_empty() {
+            self.note_replaced();
+        }
         if self.effects.track_keys {
+            self.note_gone();
             self.touch_watched(Some(session));
         }
         if self.replication.is_logging() && self.effects.count() > 0 {

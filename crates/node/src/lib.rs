@@ -31,6 +31,7 @@
 
 mod action;
 mod batch;
+mod blocking;
 mod exec;
 mod host;
 mod node;

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use crate::action::{Action, Completion, ConnId, JobId};
 use crate::batch::Batch;
+use crate::blocking::BlockedClients;
 use crate::host::HostTable;
 use crate::pause::Pause;
 use crate::persistence::Persistence;
@@ -128,6 +129,8 @@ pub struct Node {
     pub(crate) debug: DebugSwitches,
     pub(crate) next_tick_us: u64,
     pub(crate) wait: WaitList,
+    /// Clients that wait for keys.
+    pub(crate) blocked: BlockedClients,
     /// Replicas whose acknowledgement has come in this round.
     pub(crate) acks: Vec<ConnId>,
     /// A replica has asked for a full synchronisation in this round.
@@ -214,6 +217,7 @@ impl Node {
             debug: DebugSwitches::default(),
             next_tick_us: now.mono_us,
             wait: WaitList::default(),
+            blocked: BlockedClients::default(),
             acks: Vec::new(),
             syncs_requested: false,
             config,
@@ -356,6 +360,7 @@ impl Node {
     fn end_session(&mut self, session: &mut Session) {
         self.clients -= 1;
         self.unwatch(session);
+        self.stop_waiting(session);
         if session.blocked.is_some() {
             self.wait.clients.retain(|&other| other != session.conn);
             self.pause.forget(session.conn);
@@ -565,7 +570,13 @@ impl Node {
 
     /// When [`Node::tick`] must be called next, on the monotonic clock.
     pub fn deadline(&self) -> u64 {
-        self.next_tick_us
+        match self.blocked.earliest_deadline_ms() {
+            None => self.next_tick_us,
+            Some(at_ms) => {
+                let wait_us = at_ms.saturating_mul(1000).saturating_sub(self.now.unix_us);
+                self.next_tick_us.min(self.now.mono_us.saturating_add(wait_us))
+            }
+        }
     }
 
     // ---- jobs --------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use resp::{OwnedArgs, Proto, ReplyBuf, RequestParser};
 
 use crate::action::{ConnId, JobId};
+use crate::blocking::Waiting;
 use crate::replication::feed::ReplicaFeed;
 use commands::CommandSpec;
 
@@ -65,6 +66,8 @@ pub(crate) enum Blocked {
     Job(JobId),
     /// WAIT: acknowledgements.
     Wait { offset: backlog::Offset, replicas: i64, deadline_ms: Option<u64> },
+    /// BLPOP and the like: a key. Which one and for how long is in [`Session::waiting`].
+    Keys,
     /// CLIENT PAUSE holds the command that is at the front of the input.
     Paused,
     /// SHUTDOWN waits for the save, or for replicas.
@@ -100,6 +103,8 @@ pub(crate) struct Session {
     pub no_evict: bool,
     pub no_touch: bool,
     pub blocked: Option<Blocked>,
+    /// What the client waits for while it is blocked on keys.
+    pub waiting: Option<Box<Waiting>>,
     /// Close once everything that stands in `reply` is written.
     pub close_after_reply: bool,
     /// Whether the driver has been told that there is output.
@@ -141,6 +146,7 @@ impl Session {
             no_evict: false,
             no_touch: false,
             blocked: None,
+            waiting: None,
             close_after_reply: false,
             listed: false,
             replica: None,

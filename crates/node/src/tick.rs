@@ -19,6 +19,7 @@ impl Node {
         self.set_now(now);
         self.next_tick_us = now.mono_us + TICK_US;
         self.stats.sample(now.mono_us);
+        self.expire_waiting();
         if self.gate.loading || self.debug.pause_cron {
             return;
         }
@@ -27,6 +28,8 @@ impl Node {
         self.tick_downstream();
         self.serve_waiting();
         self.expire_keys();
+        self.serve_ready();
+        self.resume_served();
         self.check_save_points();
         self.check_clients();
         self.refresh_gate();
@@ -41,6 +44,7 @@ impl Node {
             self.syncs_requested = false;
             self.plan_full_syncs();
         }
+        self.resume_served();
         if !self.acks.is_empty() {
             self.acks.clear();
             self.serve_waiting();
@@ -99,6 +103,7 @@ impl Node {
             self.effects.touched.clear();
             self.effects.touched.push((db as u32, key.into()));
             self.effects.replaced.clear();
+            self.note_gone();
             self.touch_watched(None);
         }
     }
@@ -163,6 +168,7 @@ impl Node {
                 self.unblock(conn, |_| {});
             }
         }
+        self.serve_ready();
     }
 
     /// Works out again which commands may have to be refused.

@@ -57,7 +57,7 @@ pub(crate) fn swapdb(ctx: &mut Ctx<'_>, args: Args<'_>) {
     let (Some(a), Some(b)) = (index(a), index(b)) else { return ctx.out.error(DB_OUT_OF_RANGE) };
     if a != b {
         ctx.ks.swap(a, b);
-        if ctx.fx.track_keys {
+        if ctx.fx.track_keys || ctx.fx.track_ready {
             ctx.fx.replaced.extend([a as u32, b as u32]);
         }
     }

@@ -7,6 +7,7 @@ mod generic;
 mod hyperloglog;
 mod replay;
 mod server;
+mod streams;
 mod sets;
 mod strings;
 mod table;
@@ -137,6 +138,9 @@ impl Tester {
             ["lfu"] => {
                 self.env.lfu = true;
                 self.env.set_now_ms(self.env.now_ms);
+            }
+            ["stream-node-max-entries", entries] => {
+                self.env.limits.stream_node_max_entries = entries.parse().expect("entries");
             }
             ["max-bulk", bytes] => self.env.proto_max_bulk_len = bytes.parse().expect("bytes"),
             _ => panic!("unknown directive {words:?}"),

@@ -111,7 +111,9 @@ fn assert_same<'a>(entries: impl ExactSizeIterator<Item = Entry<'a>>, model: &Mo
 
 fn assert_holds(entry: &Entry<'_>, held: &Held) {
     // Large forms are tested by type.
-    let ValueRef::Bytes(layout, bytes) = entry.value() else { panic!("{entry:?} is not bytes") };
+    let ValueRef::Bytes(layout, bytes) = entry.value() else {
+        panic!("{entry:?} is not one piece of memory")
+    };
     assert_eq!((layout, bytes), (held.layout, &held.value[..]));
     assert_eq!(entry.str(), (layout == Layout::Str).then_some(bytes));
 }

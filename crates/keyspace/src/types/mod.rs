@@ -3,6 +3,7 @@
 mod holder;
 mod limits;
 mod pack;
+mod stream;
 mod set;
 
 pub use holder::{Draft, Holder};

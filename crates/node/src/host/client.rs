@@ -247,6 +247,17 @@ pub(crate) fn unblock(node: &mut Node, session: &mut Session, args: Args<'_>) {
         Some(_) => return session.reply.error("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"),
     };
     let Some(id) = parse_i64(args.at(2)) else { return session.reply.error(NOT_INTEGER) };
+    let on_keys = node.sessions().find(|other| other.waiting.is_some() && i64::try_from(other.id) == Ok(id));
+    if let Some(conn) = on_keys.map(|other| other.conn) {
+        node.end_wait(conn, |on_timeout, out| {
+            if error {
+                out.error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+            } else {
+                crate::blocking::timeout_reply(on_timeout, out);
+            }
+        });
+        return session.reply.int(1);
+    }
     let waiting = node.sessions().find_map(|other| match other.blocked {
         Some(Blocked::Wait { offset, .. }) if i64::try_from(other.id) == Ok(id) => Some((other.conn, offset)),
         _ => None,

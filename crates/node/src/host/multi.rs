@@ -58,7 +58,7 @@ pub(crate) fn watch(node: &mut Node, session: &mut Session, args: Args<'_>) {
             session.watched.push(Watched { db: session.db, key: key.into(), existed, expired });
             node.watchers.add(session.db, key, session.conn);
         }
-        node.effects.track_keys = true;
+        node.note_waiting();
     }
     session.reply.ok();
 }
@@ -76,7 +76,7 @@ impl Node {
         for watched in session.watched.drain(..) {
             self.watchers.remove(watched.db, &watched.key, session.conn);
         }
-        self.effects.track_keys = !self.watchers.is_empty();
+        self.note_waiting();
     }
 
     /// Whether a watched key that was alive has expired since, deleted already or not.

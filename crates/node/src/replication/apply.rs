@@ -43,6 +43,7 @@ impl Node {
         let mut applier = std::mem::take(&mut upstream.applier);
         let before = std::mem::replace(&mut self.env.expiry, ExpiryMode::Ignore);
         self.env.no_touch = false;
+        self.env.may_block = false;
         let result = if applier.pending.is_empty() {
             let result = self.apply(&mut applier, bytes);
             if let Ok(used) = result {
@@ -60,6 +61,8 @@ impl Node {
             result
         };
         self.env.expiry = before;
+        self.serve_ready();
+        self.resume_served();
         if let Some(upstream) = &mut self.replication.upstream {
             upstream.applier = applier;
         }
@@ -208,7 +211,11 @@ impl Node {
                     let waste = std::mem::take(&mut self.effects.garbage);
                     self.actions.push(Action::Free(Box::new(waste)));
                 }
+                if self.effects.track_ready && !self.effects.replaced.is_empty() {
+                    self.note_replaced();
+                }
                 if self.effects.track_keys {
+                    self.note_gone();
                     self.touch_watched(None);
                 }
             }

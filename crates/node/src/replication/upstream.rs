@@ -81,6 +81,7 @@ impl Node {
         self.replication.upstream = Some(Box::new(Upstream::new(host, port, self.now.mono_ms())));
         if was_master {
             // Whatever a client of the master waits for will not come from a replica.
+            self.disconnect_waiting("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
             self.unblock_waiting("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
         }
         // Our replicas learn from their new handshake with us which history they are in now.
@@ -414,6 +415,7 @@ impl Node {
         for db in 0..self.keyspace.databases() {
             self.touch_whole_db(db, None);
         }
+        self.dataset_replaced();
         tracing::info!(
             "MASTER <-> REPLICA sync: Finished with success, {} keys in {} ms",
             loaded.keys,

@@ -19,9 +19,11 @@ pub(super) fn write(node: &Node, session: &Session, report: &mut Report) {
     report.put("tracking_clients", 0);
     report.put("pubsub_clients", 0);
     report.put("watching_clients", all().filter(|one| !one.watched.is_empty()).count());
-    report.put("clients_in_timeout_table", all().filter(timed_out_later).count());
+    let in_timeout_table = all().filter(timed_out_later).count() + node.blocked.with_deadline();
+    report.put("clients_in_timeout_table", in_timeout_table);
     report.put("total_watched_keys", node.watchers.len());
-    report.zeros(&["total_blocking_keys", "total_blocking_keys_on_nokey"]);
+    report.put("total_blocking_keys", node.blocked.keys());
+    report.put("total_blocking_keys_on_nokey", node.blocked.keys_watched_gone());
 }
 
 #[cfg(test)]

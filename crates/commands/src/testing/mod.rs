@@ -7,8 +7,8 @@ mod generic;
 mod hyperloglog;
 mod replay;
 mod server;
-mod streams;
 mod sets;
+mod streams;
 mod strings;
 mod table;
 

@@ -3,8 +3,8 @@
 mod holder;
 mod limits;
 mod pack;
-mod stream;
 mod set;
+mod stream;
 
 pub use holder::{Draft, Holder};
 pub use limits::Limits;

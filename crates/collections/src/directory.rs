@@ -1,12 +1,12 @@
 //! The directory of a hash table: which page has the entries of a hash.
 //!
-//! Extendible hashing in the order of the hash. The first bits of a hash lead through the root to a *chunk*, the next seven
+//! Extendible hashing in the order of the hash. The first bits of a hash lead through the root to a *chunk*, the next eight
 //! through the chunk to a *page*, which holds some dozens of entries in whatever way suits them. A page that is full splits in two
-//! by the next bit of the hash, alone; a chunk whose seven bits do not suffice any more splits likewise; and sparse neighbours
+//! by the next bit of the hash, alone; a chunk whose eight bits do not suffice any more splits likewise; and sparse neighbours
 //! merge again. Nothing ever rehashes as a whole.
 //!
 //! ```text
-//! Directory ── root, 2^n entries ── chunk, 128 slots ── page
+//! Directory ── root, 2^n entries ── chunk, 256 slots ── page
 //! ```
 //!
 //! Chunks and pages are reference-counted. A clone counts a reference to each chunk; a write copies the chunk (its pointers to
@@ -66,7 +66,7 @@ pub trait Page: Clone + Default {
 
 /// Pages by hash. See the module's documentation.
 #[derive(Clone)]
-pub struct Directory<P> {
+pub struct Directory<P: Page> {
     root: Root<P>,
     /// Entries in all pages.
     len: usize,
@@ -77,12 +77,11 @@ pub struct Directory<P> {
 }
 
 #[derive(Clone)]
-enum Root<P> {
+enum Root<P: Page> {
     One(P),
     Many(Box<Many<P>>),
 }
 
-#[derive(Clone)]
 struct Many<P> {
     /// Bits of the hash that name an entry.
     depth: u32,
@@ -348,6 +347,14 @@ fn skip(rank: &mut usize, len: usize) -> bool {
     within
 }
 
+impl<P: Page> Clone for Many<P> {
+    fn clone(&self) -> Self {
+        // As in a chunk: all of them are looked at before the first reference is counted.
+        let pages = self.chunks.iter().map(|chunk| chunk.pages().len()).sum();
+        Self { depth: self.depth, entries: self.entries.clone(), chunks: self.chunks.clone(), pages }
+    }
+}
+
 impl<P: Page> Many<P> {
     fn of_one(page: P) -> Self {
         Self { depth: 0, entries: vec![0], chunks: vec![Arc::new(Chunk::of_one(page))], pages: 1 }
@@ -431,7 +438,7 @@ impl<P: Page> Many<P> {
 
 /// The pages of a directory in the order of the hash.
 #[derive(Clone)]
-pub struct Pages<'a, P> {
+pub struct Pages<'a, P: Page> {
     directory: &'a Directory<P>,
     next: Option<u64>,
 }

@@ -63,7 +63,7 @@ impl Expiry {
 
 /// Entries of a key, a value and perhaps an expiry, found by their keys.
 ///
-/// Entries are packed into pages of up to 64, of which a [`Directory`] finds the right one. It knows no clock: an entry whose expiry
+/// Entries are packed into pages of up to 32, of which a [`Directory`] finds the right one. It knows no clock: an entry whose expiry
 /// has passed is there until somebody removes it.
 #[derive(Clone)]
 pub struct Table {

@@ -1,9 +1,9 @@
-//! Chunks: up to 128 pages, whose hashes share the first `depth` bits.
+//! Chunks: up to 256 pages, whose hashes share the first `depth` bits.
 
 use super::Page;
 
 /// Bits of the hash, behind those that the chunk's entries share, that name a slot.
-pub(super) const SLOT_BITS: u32 = 7;
+pub(super) const SLOT_BITS: u32 = 8;
 const SLOTS: usize = 1 << SLOT_BITS;
 
 /// Neighbours with no more pages than this become one chunk. A split leaves each with more in all but freak cases, so a table at rest
@@ -18,14 +18,25 @@ pub(super) struct Sums {
     pub(super) earliest: u64,
 }
 
-#[derive(Clone)]
 pub(super) struct Chunk<P> {
-    /// Indexes into `pages`. A page that has used up fewer than the seven bits has several slots in a row.
+    /// Indexes into `pages`. A page that has used up fewer than the eight bits has several slots in a row.
     slots: [u8; SLOTS],
     depth: u8,
     sums: Sums,
     /// In no particular order.
     pages: Vec<P>,
+}
+
+impl<P: Page> Clone for Chunk<P> {
+    /// Another chunk with the same pages, which both then share.
+    #[cold]
+    fn clone(&self) -> Self {
+        // Counting a reference waits for the page's memory, one page at a time. Looking at all of them first lets the waits overlap,
+        // and the sum makes sure that they are looked at.
+        let len = self.pages.iter().map(|page| page.len() as u32).sum();
+        let sums = Sums { len, earliest: self.sums.earliest };
+        Self { slots: self.slots, depth: self.depth, sums, pages: self.pages.clone() }
+    }
 }
 
 impl<P: Page> Chunk<P> {
@@ -203,6 +214,6 @@ impl<P: Page> Chunk<P> {
         let mut indexes = self.slots.to_vec();
         indexes.sort_unstable();
         indexes.dedup();
-        assert!(indexes.into_iter().eq(0..self.pages.len() as u8));
+        assert!(indexes.into_iter().map(usize::from).eq(0..self.pages.len()));
     }
 }

@@ -85,6 +85,7 @@ impl<'a> Encoded<'a> {
     }
 
     /// Length of the whole, with the backward length.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.head_len + self.text.len() + self.back.as_slice().len()
     }
@@ -109,6 +110,7 @@ impl<'a> Encoded<'a> {
     }
 
     /// Fills `target`, which has the length of the whole.
+    #[inline]
     pub(crate) fn write(&self, target: &mut [u8]) {
         let (head, rest) = target.split_at_mut(self.head_len);
         let (text, back) = rest.split_at_mut(self.text.len());

@@ -32,7 +32,8 @@
 //!
 //! [`Builder`] makes one from front to back, for those who write many of them.
 //!
-//! [`bare`] has the encoding of single entries, for sequences with a frame of their own.
+//! [`bare`] has the encoding of single entries, for sequences with a frame of their own; [`linked`] has it with the lengths by which they
+//! are read backwards.
 
 #![forbid(unsafe_code)]
 
@@ -42,6 +43,7 @@ mod builder;
 mod encoding;
 mod entry;
 mod error;
+pub mod linked;
 mod owned;
 mod view;
 

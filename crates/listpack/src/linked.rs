@@ -35,6 +35,12 @@ pub fn read_back(bytes: &[u8], end: usize) -> Option<(Entry<'_>, usize)> {
     Some((entry, len + taken))
 }
 
+/// Bytes that the backward length takes of an entry of `len` bytes.
+#[inline]
+pub fn back_len(len: usize) -> usize {
+    back_length::size(len)
+}
+
 /// An entry as it will be written.
 pub struct Encoded<'a>(encoding::Encoded<'a>);
 

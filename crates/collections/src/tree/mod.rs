@@ -225,13 +225,18 @@ impl<L: Leaf> Tree<L> {
     #[inline]
     pub fn update_nth<R>(&mut self, rank: u64, change: impl FnOnce(&mut L, u64) -> R) -> R {
         let rank = Cell::new(rank.min(self.weight));
-        let mut pick = |inner: &Inner<L>| {
-            let mut left = rank.get();
-            let child = inner.nth(&mut left);
-            rank.set(left);
-            child
-        };
-        self.edit(&mut pick, |leaf, _| change(Arc::make_mut(leaf), rank.get()))
+        self.edit(&mut |inner| pick_nth(inner, &rank), |leaf, _| change(Arc::make_mut(leaf), rank.get()))
+    }
+
+    /// As [`update_nth`](Self::update_nth); the leaves that `change` pushes come to stand behind the leaf.
+    pub fn spread_nth<R>(&mut self, rank: u64, change: impl FnOnce(&mut L, u64, &mut Vec<L>) -> R) -> R {
+        let rank = Cell::new(rank.min(self.weight));
+        self.edit(&mut |inner| pick_nth(inner, &rank), |leaf, behind| {
+            let mut more = Vec::new();
+            let result = change(Arc::make_mut(leaf), rank.get(), &mut more);
+            behind.extend(more.into_iter().map(Arc::new));
+            result
+        })
     }
 
     /// Changes the first leaf, or a new one if the tree is empty.
@@ -271,6 +276,14 @@ impl<L: Leaf> Tree<L> {
     pub fn clear(&mut self) {
         *self = Self::new();
     }
+}
+
+/// The child that holds element number `rank`, which becomes its number in that child.
+fn pick_nth<L: Leaf>(inner: &Inner<L>, rank: &Cell<u64>) -> usize {
+    let mut left = rank.get();
+    let child = inner.nth(&mut left);
+    rank.set(left);
+    child
 }
 
 impl<L: Leaf> Default for Tree<L> {

@@ -78,6 +78,7 @@ impl<'a> Entry<'a> {
             ValueRef::Bytes(layout, bytes) => encoding_of_bytes(layout, bytes, self.record.is_raw()),
             ValueRef::Stream(_) => "stream",
             ValueRef::Set(_) => "hashtable",
+            ValueRef::List(list) => list.encoding(),
         }
     }
 

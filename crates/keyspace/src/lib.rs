@@ -72,6 +72,7 @@ mod tests;
 mod types;
 mod value;
 
+pub use collections::list::{End as ListEnd, Stretch};
 pub use collections::stream;
 pub use db::Db;
 pub use entry::{Entry, EntryMut, Garbage, Removed};
@@ -80,7 +81,9 @@ pub use keyspace::Keyspace;
 /// An element of a collection: text, or a number that stands for the text that it prints as.
 pub use listpack::{Entry as Element, TextBuffer};
 pub use table::ExpireCursor;
-pub use types::{Draft, Holder, Limits, Members, SetDraft, SetMut, SetRef, Taken};
+pub use types::{
+    Draft, Holder, Limits, ListElements, ListMut, ListRef, LongList, Members, NewList, SetDraft, SetMut, SetRef, Taken,
+};
 pub use value::{Kind, Layout, Object, SetExpiry, Value, ValueRef};
 
 /// The example of the README is tested, too.

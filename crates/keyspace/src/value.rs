@@ -1,6 +1,7 @@
 //! What a key can hold.
 
 use collections::Table;
+use crate::types::LongList;
 use collections::stream::Stream;
 
 /// The type of a value, as TYPE names it.
@@ -80,6 +81,8 @@ pub enum ValueRef<'a> {
     Stream(&'a Stream),
     /// A large set: its members are the keys.
     Set(&'a Table),
+    /// A list that is no pack.
+    List(&'a LongList),
 }
 
 /// A value too large for its record, or of a kind that never fits one.
@@ -96,6 +99,8 @@ pub enum Object {
     Stream(Box<Stream>),
     /// A large set: its members are the keys.
     Set(Table),
+    /// A list that is no pack.
+    List(Box<LongList>),
 }
 
 impl Object {
@@ -105,6 +110,7 @@ impl Object {
             Object::Bytes(layout, _) => layout.kind(),
             Object::Stream(_) => Kind::Stream,
             Object::Set(_) => Kind::Set,
+            Object::List(_) => Kind::List,
         }
     }
 
@@ -116,6 +122,7 @@ impl Object {
             Object::Bytes(_, bytes) => shell + bytes.capacity(),
             Object::Stream(stream) => shell + size_of::<Stream>() + stream.heap_bytes(),
             Object::Set(table) => shell + table.heap_bytes(),
+            Object::List(list) => shell + size_of::<LongList>() + list.heap_bytes(),
         }
     }
 
@@ -125,6 +132,7 @@ impl Object {
             Object::Bytes(layout, bytes) => ValueRef::Bytes(*layout, bytes),
             Object::Stream(stream) => ValueRef::Stream(stream),
             Object::Set(table) => ValueRef::Set(table),
+            Object::List(list) => ValueRef::List(list),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod holder;
 mod limits;
+mod list;
 mod pack;
 mod set;
 mod stream;
@@ -9,3 +10,4 @@ mod stream;
 pub use holder::{Draft, Holder};
 pub use limits::Limits;
 pub use set::{Members, SetDraft, SetMut, SetRef, Taken};
+pub use list::{Elements as ListElements, ListMut, ListRef, LongList, NewList};

@@ -1,7 +1,7 @@
 //! What a key can hold.
 
-use collections::Table;
 use crate::types::LongList;
+use collections::Table;
 use collections::stream::Stream;
 
 /// The type of a value, as TYPE names it.

@@ -9,5 +9,5 @@ mod stream;
 
 pub use holder::{Draft, Holder};
 pub use limits::Limits;
-pub use set::{Members, SetDraft, SetMut, SetRef, Taken};
 pub use list::{Elements as ListElements, ListMut, ListRef, LongList, NewList};
+pub use set::{Members, SetDraft, SetMut, SetRef, Taken};

@@ -103,7 +103,7 @@ impl Drop for RealServer {
     }
 }
 
-fn now_us() -> u64 {
+pub(super) fn now_us() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_micros() as u64
 }
 
@@ -197,7 +197,7 @@ impl Generator {
         macro_rules! words {
             ($($word:expr),*) => { words.extend([$(Vec::from($word)),*]) };
         }
-        match self.rng.u8(0..58) {
+        match self.rng.u8(0..61) {
             0..5 => {
                 words!("SET", self.key(), self.value());
                 for word in ["NX", "xx", "GET", "KEEPTTL"] {
@@ -297,6 +297,7 @@ impl Generator {
                 words!(["GET", "SET", "EXPIRE", "OBJECT", "NOSUCH", "DEL"][self.rng.usize(0..6)], self.key())
             }
             47..51 => words = super::bits::request(&mut self.rng, true),
+            58..61 => words = super::streams_random::old_request(&mut self.rng),
             51 | 52 => words = super::hyperloglog::request(&mut self.rng),
             53..57 => words = super::sets::request(&mut self.rng, self.chance),
             _ => words!("DBSIZE"),
@@ -441,6 +442,7 @@ fn a_real_server_applies_our_effects() {
 fn read_all(kind: Kind, key: &[u8]) -> OwnedArgs {
     let words: &[&[u8]] = match kind {
         Kind::Set => &[b"SMEMBERS", key],
+        Kind::Stream => &[b"XRANGE", key, b"-", b"+"],
         _ => &[b"GET", key],
     };
     OwnedArgs::from_slices(words)

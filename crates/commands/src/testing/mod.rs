@@ -9,6 +9,7 @@ mod replay;
 mod server;
 mod sets;
 mod streams;
+mod streams_random;
 mod strings;
 mod table;
 
@@ -149,9 +150,12 @@ impl Tester {
 }
 
 /// A value as bytes that do not depend on how it is kept: a string as it is, others with their type in front.
-fn canonical(entry: &Entry<'_>) -> Vec<u8> {
+pub(crate) fn canonical(entry: &Entry<'_>) -> Vec<u8> {
     if let Some(text) = entry.str() {
         return text.to_vec();
+    }
+    if let Some(stream) = entry.stream() {
+        return streams_random::describe(stream);
     }
     let mut bytes = format!("{:?} ", entry.kind()).into_bytes();
     let mut push = |text: &[u8]| resp::encode_bulk(&mut bytes, text);

@@ -297,7 +297,7 @@ impl Generator {
                 words!(["GET", "SET", "EXPIRE", "OBJECT", "NOSUCH", "DEL"][self.rng.usize(0..6)], self.key())
             }
             47..51 => words = super::bits::request(&mut self.rng, true),
-            58..61 => words = super::streams_random::old_request(&mut self.rng),
+            57..61 => words = super::streams_random::old_request(&mut self.rng),
             51 | 52 => words = super::hyperloglog::request(&mut self.rng),
             53..57 => words = super::sets::request(&mut self.rng, self.chance),
             _ => words!("DBSIZE"),

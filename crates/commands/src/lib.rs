@@ -66,6 +66,7 @@ mod element;
 mod env;
 pub mod errors;
 mod generic;
+mod hashes;
 pub mod glob;
 mod hyperloglog;
 mod keys;

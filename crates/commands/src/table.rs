@@ -5,6 +5,7 @@ use crate::CommandSpec;
 const GROUPS: &[&[CommandSpec]] = &[
     crate::strings::ROWS,
     crate::sets::ROWS,
+    crate::hashes::ROWS,
     crate::bits::ROWS,
     crate::hyperloglog::ROWS,
     crate::streams::ROWS,

@@ -77,7 +77,7 @@ impl<'a> Entry<'a> {
         match self.value() {
             ValueRef::Bytes(layout, bytes) => encoding_of_bytes(layout, bytes, self.record.is_raw()),
             ValueRef::Stream(_) => "stream",
-            ValueRef::Set(_) => "hashtable",
+            ValueRef::Set(_) | ValueRef::Hash(_) => "hashtable",
             ValueRef::List(list) => list.encoding(),
         }
     }

@@ -83,6 +83,8 @@ pub enum ValueRef<'a> {
     Set(&'a Table),
     /// A list that is no pack.
     List(&'a LongList),
+    /// A large hash.
+    Hash(&'a Table),
 }
 
 /// A value too large for its record, or of a kind that never fits one.
@@ -101,6 +103,8 @@ pub enum Object {
     Set(Table),
     /// A list that is no pack.
     List(Box<LongList>),
+    /// A large hash.
+    Hash(Table),
 }
 
 impl Object {
@@ -111,6 +115,7 @@ impl Object {
             Object::Stream(_) => Kind::Stream,
             Object::Set(_) => Kind::Set,
             Object::List(_) => Kind::List,
+            Object::Hash(_) => Kind::Hash,
         }
     }
 
@@ -121,8 +126,8 @@ impl Object {
         match self {
             Object::Bytes(_, bytes) => shell + bytes.capacity(),
             Object::Stream(stream) => shell + size_of::<Stream>() + stream.heap_bytes(),
-            Object::Set(table) => shell + table.heap_bytes(),
             Object::List(list) => shell + size_of::<LongList>() + list.heap_bytes(),
+            Object::Set(table) | Object::Hash(table) => shell + table.heap_bytes(),
         }
     }
 
@@ -133,6 +138,7 @@ impl Object {
             Object::Stream(stream) => ValueRef::Stream(stream),
             Object::Set(table) => ValueRef::Set(table),
             Object::List(list) => ValueRef::List(list),
+            Object::Hash(table) => ValueRef::Hash(table),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Strings.
 
 mod edit;
-mod float;
+pub(crate) mod float;
 mod get;
 mod incr;
 mod lcs;

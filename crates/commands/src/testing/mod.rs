@@ -4,6 +4,7 @@ mod bits;
 mod differential;
 mod expiry;
 mod generic;
+mod hashes;
 mod hyperloglog;
 mod replay;
 mod server;
@@ -13,7 +14,7 @@ mod streams_random;
 mod strings;
 mod table;
 
-use keyspace::{Element, Entry, Keyspace, SetRef};
+use keyspace::{Element, Entry, HashRef, Keyspace, SetRef};
 use resp::{Form, OwnedArgs, Parsed, Proto, ReplyBuf, RequestLimits, RequestParser};
 
 use crate::{Ctx, Effects, Env, ExpiryMode, Handler, Registry};
@@ -163,6 +164,16 @@ pub(crate) fn canonical(entry: &Entry<'_>) -> Vec<u8> {
         let mut members: Vec<_> = set.iter().map(Element::to_vec).collect();
         members.sort();
         members.iter().for_each(|member| push(member));
+    }
+    if let Some(hash) = HashRef::of(entry) {
+        let mut fields: Vec<_> =
+            hash.iter().map(|field| (field.name.to_vec(), field.value.to_vec(), field.expiry)).collect();
+        fields.sort();
+        for (name, value, expiry) in &fields {
+            push(name);
+            push(value);
+            push(format!("{expiry:?}").as_bytes());
+        }
     }
     bytes
 }

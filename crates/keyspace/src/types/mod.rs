@@ -1,5 +1,7 @@
 //! The types of values: what commands see of them, whichever form a value has.
 
+mod choice;
+mod hash;
 mod holder;
 mod limits;
 mod list;
@@ -7,6 +9,7 @@ mod pack;
 mod set;
 mod stream;
 
+pub use hash::{Field, FieldExpiry, Fields, HashDraft, HashMut, HashRef};
 pub use holder::{Draft, Holder};
 pub use limits::Limits;
 pub use list::{Elements as ListElements, ListMut, ListRef, LongList, NewList};

@@ -7,6 +7,7 @@ use collections::pack;
 use listpack::{Entry as Element, TextBuffer};
 
 use super::{SetDraft, SetMut, SetRef};
+use crate::types::choice::Choice;
 use crate::types::holder::Holder;
 use crate::{Layout, Object};
 
@@ -29,29 +30,10 @@ impl<'a> SetRef<'a> {
                 chosen
             }
             set => {
-                let mut choice = Choice { wanted: count.min(set.len()), left: set.len() };
+                let mut choice = Choice::new(count, set.len());
                 set.iter().filter(|_| choice.next(rng)).collect()
             }
         }
-    }
-}
-
-/// Chooses some of a number of things in one pass, each choice of so many with the same chance.
-struct Choice {
-    wanted: usize,
-    left: usize,
-}
-
-impl Choice {
-    /// Whether the next one is chosen.
-    fn next(&mut self, rng: &mut fastrand::Rng) -> bool {
-        if self.wanted == 0 {
-            return false;
-        }
-        let chosen = rng.usize(..self.left.max(1)) < self.wanted;
-        self.left -= 1;
-        self.wanted -= usize::from(chosen);
-        chosen
     }
 }
 
@@ -123,8 +105,8 @@ impl<H: Holder> SetMut<'_, H> {
                 }
             }
             small => {
-                let mut choice = Choice { wanted: count.min(small.len()), left: small.len() };
-                let mut left = Vec::with_capacity(small.len() - choice.wanted);
+                let mut choice = Choice::new(count, small.len());
+                let mut left = Vec::with_capacity(small.len().saturating_sub(count));
                 for member in small.iter() {
                     if choice.next(rng) {
                         taken.push(member);

@@ -1,0 +1,132 @@
+//! Setting and deleting fields.
+
+use keyspace::{FieldExpiry, HashDraft, HashMut};
+use resp::Args;
+
+use super::delete_empty;
+use crate::effects::EventClass;
+use crate::errors::{self, WRONG_TYPE};
+use crate::Ctx;
+
+/// HSET key field value [field value ...]
+pub(crate) fn hset(ctx: &mut Ctx<'_>, args: Args<'_>) {
+    if let Some(added) = set_all(ctx, args, "hset") {
+        ctx.out.int(added as i64);
+    }
+}
+
+/// HMSET key field value [field value ...]
+pub(crate) fn hmset(ctx: &mut Ctx<'_>, args: Args<'_>) {
+    if set_all(ctx, args, "hmset").is_some() {
+        ctx.out.ok();
+    }
+}
+
+/// Sets all fields; gives how many of them are new. After an error, which has been replied, gives nothing.
+fn set_all(ctx: &mut Ctx<'_>, args: Args<'_>, name: &str) -> Option<usize> {
+    let (key, pairs) = (args.at(1), args.from(2));
+    if pairs.len() % 2 != 0 {
+        errors::wrong_arity(ctx.out, name);
+        return None;
+    }
+    let count = pairs.len() / 2;
+    let env = ctx.env;
+    let updated = ctx.update(key, |entry| {
+        let mut hash = HashMut::of(entry, &env.limits)?;
+        hash.expect(count);
+        let mut added = 0;
+        for at in 0..count {
+            let (name, value) = (pairs.at(2 * at), pairs.at(2 * at + 1));
+            let over = hash.get().expires() > 0
+                && hash.get().get(name).is_some_and(|(_, expiry)| env.is_expired(expiry));
+            added += usize::from(hash.set(name, value, FieldExpiry::Clear) || over);
+        }
+        Some(added)
+    });
+    let added = match updated {
+        Some(Some(added)) => added,
+        Some(None) => {
+            ctx.out.error(WRONG_TYPE);
+            return None;
+        }
+        None => {
+            let mut hash = HashDraft::new(&env.limits, ctx.db().value_hasher());
+            hash.expect(count);
+            let added = (0..count)
+                .filter(|at| hash.set(pairs.at(2 * at), pairs.at(2 * at + 1), FieldExpiry::Clear))
+                .count();
+            ctx.put(key, hash.into_value());
+            added
+        }
+    };
+    ctx.modified(EventClass::HASH, "hset", key);
+    ctx.fx.dirty += count as u64 - 1;
+    Some(added)
+}
+
+/// HSETNX key field value
+pub(crate) fn hsetnx(ctx: &mut Ctx<'_>, args: Args<'_>) {
+    let (key, name, value) = (args.at(1), args.at(2), args.at(3));
+    let env = ctx.env;
+    let updated = ctx.update(key, |entry| {
+        let mut hash = HashMut::of(entry, &env.limits)?;
+        match hash.get().get(name) {
+            Some((_, expiry)) if !env.is_expired(expiry) => Some(None),
+            before => {
+                let over = before.is_some();
+                hash.set(name, value, FieldExpiry::Clear);
+                Some(Some(over))
+            }
+        }
+    });
+    let over = match updated {
+        Some(Some(Some(over))) => over,
+        Some(Some(None)) => return ctx.out.int(0),
+        Some(None) => return ctx.out.error(WRONG_TYPE),
+        None => {
+            let mut hash = HashDraft::new(&env.limits, ctx.db().value_hasher());
+            hash.set(name, value, FieldExpiry::Clear);
+            ctx.put(key, hash.into_value());
+            false
+        }
+    };
+    ctx.modified(EventClass::HASH, "hset", key);
+    if over {
+        // To a reader of the log, who does not expire by himself, the field is still there.
+        ctx.fx.rewrite(&[b"HSET", key, name, value]);
+    }
+    ctx.out.int(1);
+}
+
+/// HDEL key field [field ...]
+pub(crate) fn hdel(ctx: &mut Ctx<'_>, args: Args<'_>) {
+    let (key, names) = (args.at(1), args.from(2));
+    let env = ctx.env;
+    let outcome = ctx.update(key, |entry| {
+        let mut hash = HashMut::of(entry, &env.limits)?;
+        let mut removed = 0u64;
+        for name in names {
+            let over = hash.get().expires() > 0
+                && hash.get().get(name).is_some_and(|(_, expiry)| env.is_expired(expiry));
+            // A field that is over is for the expire cycle to delete.
+            removed += u64::from(!over && hash.remove(name));
+            if hash.get().is_empty() {
+                break;
+            }
+        }
+        Some((removed, hash.get().is_empty()))
+    });
+    let (removed, empty) = match outcome {
+        None => return ctx.out.int(0),
+        Some(None) => return ctx.out.error(WRONG_TYPE),
+        Some(Some(outcome)) => outcome,
+    };
+    if removed > 0 {
+        ctx.modified(EventClass::HASH, "hdel", key);
+        ctx.fx.dirty += removed - 1;
+    }
+    if empty {
+        delete_empty(ctx, key);
+    }
+    ctx.out.int(removed as i64);
+}

@@ -82,8 +82,8 @@ pub use keyspace::Keyspace;
 pub use listpack::{Entry as Element, TextBuffer};
 pub use table::ExpireCursor;
 pub use types::{
-    Draft, Field, FieldExpiry, Fields, HashDraft, HashMut, HashRef, Holder, Limits, ListElements, ListMut, ListRef,
-    LongList, Members, NewList, SetDraft, SetMut, SetRef, Taken,
+    Draft, Field, FieldExpiry, Fields, HashDraft, HashMut, HashRef, Holder, Limits, ListElements, ListMut,
+    ListRef, LongList, Members, NewList, SetDraft, SetMut, SetRef, Taken,
 };
 pub use value::{Kind, Layout, Object, SetExpiry, Value, ValueRef};
 

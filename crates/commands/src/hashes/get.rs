@@ -9,11 +9,7 @@ use crate::scan::{Elements, INVALID_CURSOR, Options, Target, parse_cursor};
 use crate::{Ctx, Env, element};
 
 /// Replies with something about the hash of a key: `f` is given none where the key is missing.
-pub(super) fn look(
-    ctx: &mut Ctx<'_>,
-    key: &[u8],
-    f: impl FnOnce(Option<HashRef<'_>>, &Env, &mut ReplyBuf),
-) {
+pub(super) fn look(ctx: &mut Ctx<'_>, key: &[u8], f: impl FnOnce(Option<HashRef<'_>>, &Env, &mut ReplyBuf)) {
     let env = ctx.env;
     ctx.read(key, |entry, out| match entry.map(|entry| HashRef::of(&entry)) {
         None => f(None, env, out),

@@ -3,11 +3,11 @@
 use keyspace::{Element, FieldExpiry, HashDraft, HashMut, HashRef, TextBuffer};
 use resp::Args;
 
+use crate::Ctx;
 use crate::effects::EventClass;
 use crate::errors::{NOT_FLOAT, NOT_INTEGER, WRONG_TYPE};
 use crate::number::parse_i64;
 use crate::strings::float::Float;
-use crate::Ctx;
 
 /// What a counter was before it is added to.
 struct Before<T> {

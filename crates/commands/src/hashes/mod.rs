@@ -44,11 +44,7 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .flags(WRITE | DENYOOM | FAST)
         .acl(Acl::HASH)
         .keys(&[KeySpec::one(1, RW | ACCESS | UPDATE)])
-        .doc(
-            "key field increment",
-            "Adds to the integer in a field; a missing field counts as 0.",
-            "O(1)",
-        ),
+        .doc("key field increment", "Adds to the integer in a field; a missing field counts as 0.", "O(1)"),
     data("hincrbyfloat", 4, GROUP, "2.6.0", incr::hincrbyfloat)
         .flags(WRITE | DENYOOM | FAST)
         .acl(Acl::HASH)

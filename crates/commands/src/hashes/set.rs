@@ -4,9 +4,9 @@ use keyspace::{FieldExpiry, HashDraft, HashMut};
 use resp::Args;
 
 use super::delete_empty;
+use crate::Ctx;
 use crate::effects::EventClass;
 use crate::errors::{self, WRONG_TYPE};
-use crate::Ctx;
 
 /// HSET key field value [field value ...]
 pub(crate) fn hset(ctx: &mut Ctx<'_>, args: Args<'_>) {

@@ -77,7 +77,10 @@ fn arguments_and_types() {
         ("HMSET h a 1 b", "-ERR wrong number of arguments for 'hmset' command\r\n"),
         ("HRANDFIELD h", "$-1\r\n"),
         ("HRANDFIELD h 3", "*0\r\n"),
-        ("HRANDFIELD h x", "-ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807\r\n"),
+        (
+            "HRANDFIELD h x",
+            "-ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807\r\n",
+        ),
         ("HRANDFIELD h 1 WITH", "-ERR syntax error\r\n"),
         ("HRANDFIELD h 9223372036854775807 WITHVALUES", "-ERR value is out of range\r\n"),
         ("HSET h a 1", ":1\r\n> HSET h a 1"),

@@ -67,7 +67,10 @@ fn check(hash: HashRef<'_>, held: &Held, rng: &mut fastrand::Rng) {
         assert_eq!(found, Some((value.clone(), *expiry)));
     }
     assert_eq!(hash.get(b"never there"), None);
-    assert_eq!(hash.random(rng).is_some_and(|field| held.contains_key(&field.name.to_vec())), !held.is_empty());
+    assert_eq!(
+        hash.random(rng).is_some_and(|field| held.contains_key(&field.name.to_vec())),
+        !held.is_empty()
+    );
     for count in [0, 1, held.len() / 4, held.len(), held.len() + 1] {
         let sample = hash.sample(count, held.len(), rng, |_| true);
         let names: BTreeMap<_, _> = sample.iter().map(|field| (field.name.to_vec(), ())).collect();
@@ -94,7 +97,14 @@ fn check_view(view: &FrozenKeyspace, model: &Model, rng: &mut fastrand::Rng) {
 }
 
 /// Sets a field of a hash that may not be there yet.
-fn set(keyspace: &mut Keyspace, limits: &Limits, at: u8, name: &[u8], value: &[u8], expiry: FieldExpiry) -> bool {
+fn set(
+    keyspace: &mut Keyspace,
+    limits: &Limits,
+    at: u8,
+    name: &[u8],
+    value: &[u8],
+    expiry: FieldExpiry,
+) -> bool {
     let db = keyspace.db_mut(0);
     if let Some(mut entry) = db.get_mut(&key(at)) {
         return HashMut::of(&mut entry, limits).expect("a hash").set(name, value, expiry);
@@ -146,8 +156,13 @@ fn run(ops: Vec<Op>, limits: &Limits) {
             Op::RemoveDue(at, now) => {
                 if let Some(mut entry) = keyspace.db_mut(0).get_mut(&key(at)) {
                     let mut hash = HashMut::of(&mut entry, limits).expect("a hash");
-                    assert!(!hash.remove_due(now, usize::MAX, &mut |field| assert!(field.expiry <= Some(now))));
-                    model.get_mut(&at).expect("there as well").retain(|_, held| held.1.is_none_or(|at| at > now));
+                    assert!(
+                        !hash.remove_due(now, usize::MAX, &mut |field| assert!(field.expiry <= Some(now)))
+                    );
+                    model
+                        .get_mut(&at)
+                        .expect("there as well")
+                        .retain(|_, held| held.1.is_none_or(|at| at > now));
                 }
             }
             Op::Copy(from, to) => {

@@ -358,8 +358,18 @@ impl Node {
     pub(crate) fn touch_watched(&mut self, mut session: Option<&mut Session>) {
         let touched = std::mem::take(&mut self.effects.touched);
         for (db, key) in &touched {
-            let conns = self.watchers.of_key(*db as usize, key).to_vec();
-            self.break_watches(session.as_deref_mut(), &conns);
+            let db = *db as usize;
+            let gone = !self.keyspace.db(db).contains(key);
+            for conn in self.watchers.of_key(db, key).to_vec() {
+                self.with_watcher(session.as_deref_mut(), conn, |session| {
+                    let watch = session.watched.iter_mut().find(|watch| watch.db == db && *watch.key == **key);
+                    match watch {
+                        // What was over already when it was watched is deleted now: nothing that a client could have seen.
+                        Some(watch) if watch.expired && gone => watch.expired = false,
+                        _ => session.watch_broken = true,
+                    }
+                });
+            }
         }
         self.effects.touched = touched;
         let replaced = std::mem::take(&mut self.effects.replaced);
@@ -369,35 +379,44 @@ impl Node {
         self.effects.replaced = replaced;
     }
 
-    /// A database was emptied or exchanged: a watched key has changed if it was there before or is there now.
+    /// A database was emptied or exchanged: a watched key has changed if it was there before or is there now. One whose time is
+    /// over is not there for clients.
     pub(crate) fn touch_whole_db(&mut self, db: usize, mut current: Option<&mut Session>) {
         let watched: Vec<(Vec<u8>, Vec<crate::ConnId>)> =
             self.watchers.in_db(db).map(|(key, conns)| (key.to_vec(), conns.to_vec())).collect();
         for (key, conns) in watched {
-            let exists = self.keyspace.db(db).contains(&key);
+            let now = self.keyspace.db(db).get(&key).map(|entry| entry.expiry());
+            let exists = now.is_some();
+            let expired = now.flatten().is_some_and(|at| at < self.now.unix_ms());
             for conn in conns {
-                let session = match &mut current {
-                    Some(session) if session.conn == conn => &mut **session,
-                    _ => match self.session_mut(conn) {
-                        Some(session) => session,
-                        None => continue,
-                    },
-                };
-                let existed = session
-                    .watched
-                    .iter()
-                    .any(|watched| watched.db == db && *watched.key == *key && watched.existed);
-                session.watch_broken |= existed || exists;
+                self.with_watcher(current.as_deref_mut(), conn, |session| {
+                    let watch = session.watched.iter_mut().find(|watch| watch.db == db && *watch.key == *key);
+                    let Some(watch) = watch else { return };
+                    let was_there = watch.existed;
+                    let is_there = exists && !expired;
+                    if was_there || is_there {
+                        session.watch_broken = true;
+                    } else {
+                        watch.expired = expired;
+                    }
+                });
             }
         }
     }
 
-    fn break_watches(&mut self, mut session: Option<&mut Session>, conns: &[crate::ConnId]) {
-        for &conn in conns {
-            if let Some(current) = session.as_deref_mut().filter(|session| session.conn == conn) {
-                current.watch_broken = true;
-            } else if let Some(other) = self.session_mut(conn) {
-                other.watch_broken = true;
+    /// Hands a watching client's session to `f`; it may be the current one, which is out of its place meanwhile.
+    fn with_watcher(
+        &mut self,
+        current: Option<&mut Session>,
+        conn: crate::ConnId,
+        f: impl FnOnce(&mut Session),
+    ) {
+        match current.filter(|session| session.conn == conn) {
+            Some(current) => f(current),
+            None => {
+                if let Some(other) = self.session_mut(conn) {
+                    f(other);
+                }
             }
         }
     }

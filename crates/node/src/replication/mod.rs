@@ -189,10 +189,10 @@ impl Replication {
             }
             return;
         }
-        self.select_in_log(db);
         if count > 1 {
             self.log.append(MULTI);
         }
+        self.select_in_log(db);
         if effects.log_count > 0 {
             self.log.append(&effects.log);
         }
@@ -246,10 +246,10 @@ impl Replication {
         if open.count == 0 {
             return;
         }
-        self.select_in_log(open.first_db);
         if open.count > 1 {
             self.log.append(MULTI);
         }
+        self.select_in_log(open.first_db);
         self.log.append(&open.bytes);
         if open.count > 1 {
             self.log.append(EXEC);
@@ -349,7 +349,7 @@ mod tests {
         effect(&mut replication, 2, &[b"SET", b"b", b"1"]);
         replication.end_transaction();
         effect(&mut replication, 2, &[b"DEL", b"b"]);
-        assert_eq!(log_text(&replication), "SELECT 1\nMULTI\nSET a 1\nSELECT 2\nSET b 1\nEXEC\nDEL b\n");
+        assert_eq!(log_text(&replication), "MULTI\nSELECT 1\nSET a 1\nSELECT 2\nSET b 1\nEXEC\nDEL b\n");
     }
 
     #[test]
@@ -359,7 +359,7 @@ mod tests {
         effects.push(&[b"DEL", b"old"]);
         let owned = OwnedArgs::from_slices(&[b"SET", b"a", b"1"]);
         replication.log_effects(&effects, 0, owned.as_args(), None);
-        assert_eq!(log_text(&replication), "SELECT 0\nMULTI\nDEL old\nSET a 1\nEXEC\n");
+        assert_eq!(log_text(&replication), "MULTI\nSELECT 0\nDEL old\nSET a 1\nEXEC\n");
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(crate) struct Facts<'a> {
     pub db: usize,
     /// Commands queued by MULTI; `None` outside of a transaction.
     pub queued: Option<usize>,
+    /// Keys watched.
+    pub watched: usize,
     /// Input that is not executed yet, and the room behind it.
     pub input: usize,
     pub input_room: usize,
@@ -55,6 +57,7 @@ impl Default for Facts<'_> {
             flags: "N".to_owned(),
             db: 0,
             queued: None,
+            watched: 0,
             input: 0,
             input_room: 0,
             argv_bytes: 0,
@@ -89,6 +92,7 @@ impl<'a> Facts<'a> {
             flags: flags(session),
             db: session.db,
             queued: session.transaction.as_ref().map(|transaction| transaction.queue.len()),
+            watched: session.watched.len(),
             input: session.pending.len(),
             input_room: session.pending.capacity() - session.pending.len(),
             argv_bytes: 0,
@@ -116,12 +120,13 @@ impl<'a> Facts<'a> {
         text.clear();
         let _ = write!(
             text,
-            " age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={queued} qbuf={} qbuf-free={} argv-mem={} multi-mem={} \
+            " age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={queued} watch={} qbuf={} qbuf-free={} argv-mem={} multi-mem={} \
              rbs={} rbp={} obl={} oll=0 omem={} tot-mem={} events={events} cmd={} user={} redir=-1 resp={} lib-name=",
             self.age_s,
             self.idle_s,
             self.flags,
             self.db,
+            self.watched,
             self.input,
             self.input_room,
             self.argv_bytes,

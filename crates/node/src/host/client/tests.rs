@@ -44,6 +44,7 @@ fn a_line_has_the_fields_of_redis_in_their_order() {
             "psub",
             "ssub",
             "multi",
+            "watch",
             "qbuf",
             "qbuf-free",
             "argv-mem",

@@ -362,7 +362,8 @@ impl Node {
             let gone = !self.keyspace.db(db).contains(key);
             for conn in self.watchers.of_key(db, key).to_vec() {
                 self.with_watcher(session.as_deref_mut(), conn, |session| {
-                    let watch = session.watched.iter_mut().find(|watch| watch.db == db && *watch.key == **key);
+                    let watch =
+                        session.watched.iter_mut().find(|watch| watch.db == db && *watch.key == **key);
                     match watch {
                         // What was over already when it was watched is deleted now: nothing that a client could have seen.
                         Some(watch) if watch.expired && gone => watch.expired = false,

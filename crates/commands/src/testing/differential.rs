@@ -197,7 +197,7 @@ impl Generator {
         macro_rules! words {
             ($($word:expr),*) => { words.extend([$(Vec::from($word)),*]) };
         }
-        match self.rng.u8(0..61) {
+        match self.rng.u8(0..66) {
             0..5 => {
                 words!("SET", self.key(), self.value());
                 for word in ["NX", "xx", "GET", "KEEPTTL"] {
@@ -300,6 +300,7 @@ impl Generator {
             57..61 => words = super::streams_random::old_request(&mut self.rng),
             51 | 52 => words = super::hyperloglog::request(&mut self.rng),
             53..57 => words = super::sets::request(&mut self.rng, self.chance),
+            61.. => words = super::hashes::request(&mut self.rng),
             _ => words!("DBSIZE"),
         }
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
@@ -322,8 +323,8 @@ pub(super) fn alike(command: &str, ours: &[u8], theirs: &[u8]) -> bool {
             _ => false,
         },
         // An old server looks for the key before it looks at the expiry.
-        "GETEX" => matches!((ours, theirs), (Value::Error(_), Value::Null)),
-        "KEYS" | "SCAN" | "SSCAN" | "SMEMBERS" | "SINTER" | "SUNION" | "SDIFF" => {
+        "GETEX" => matches!((ours, theirs), (Value::Error(_), Value::Null | Value::Error(_))),
+        "KEYS" | "SCAN" | "SSCAN" | "HGETALL" | "HKEYS" | "HVALS" | "HSCAN" | "SMEMBERS" | "SINTER" | "SUNION" | "SDIFF" => {
             sorted(ours) == sorted(theirs)
         }
         _ => false,
@@ -338,6 +339,7 @@ fn sorted(reply: Reply<'_>) -> Vec<Vec<u8>> {
             other => vec![other],
         },
         Value::Array(items) | Value::Set(items) => items,
+        Value::Map(pairs) => pairs.into_iter().flat_map(|(key, value)| [key, value]).collect(),
         other => vec![other],
     };
     let mut texts: Vec<Vec<u8>> =

@@ -2,6 +2,65 @@
 
 use super::check;
 
+/// A random request about few hashes and few fields; one in some has keys that other types use too.
+pub(super) fn request(rng: &mut fastrand::Rng) -> Vec<Vec<u8>> {
+    fn key(rng: &mut fastrand::Rng) -> Vec<u8> {
+        match rng.u8(0..8) {
+            0 => vec![b'a' + rng.u8(0..8)],
+            _ => vec![b'h', b'1' + rng.u8(0..3)],
+        }
+    }
+    fn text(rng: &mut fastrand::Rng) -> Vec<u8> {
+        match rng.u8(0..12) {
+            0 => vec![b'x'; rng.usize(60..70)],
+            1 => i64::MAX.to_string().into_bytes(),
+            2 => format!("{}.5", rng.i8(..)).into_bytes(),
+            3..7 => rng.i8(-20..20).to_string().into_bytes(),
+            _ => vec![b"abcdef"[rng.usize(0..6)]; rng.usize(0..3)],
+        }
+    }
+    let mut words: Vec<Vec<u8>> = Vec::new();
+    let name = match rng.u8(0..24) {
+        0..6 => "HSET",
+        6 => "HMSET",
+        7 => "HSETNX",
+        8 | 9 => "HGET",
+        10 => "HMGET",
+        11 | 12 => "HDEL",
+        13 => "HLEN",
+        14 => "HEXISTS",
+        15 => "HSTRLEN",
+        16 => "HGETALL",
+        17 => "HKEYS",
+        18 => "HVALS",
+        19 => "HINCRBY",
+        20 => "HINCRBYFLOAT",
+        21 => "HSCAN",
+        22 => "OBJECT",
+        _ => "HRANDFIELD",
+    };
+    words.push(name.into());
+    if name == "OBJECT" {
+        words.push("ENCODING".into());
+    }
+    words.push(key(rng));
+    let more = match name {
+        "HSET" | "HMSET" => 2 * rng.usize(1..4) - usize::from(rng.u8(0..40) == 0),
+        "HSETNX" | "HINCRBY" | "HINCRBYFLOAT" => 2,
+        "HGET" | "HEXISTS" | "HSTRLEN" => 1,
+        "HMGET" | "HDEL" => rng.usize(1..4),
+        _ => 0,
+    };
+    words.extend((0..more).map(|_| text(rng)));
+    match name {
+        "HSCAN" => words.extend(["0", "COUNT", "1000"].map(Vec::from)),
+        // Of several, each server chooses its own.
+        "HRANDFIELD" => words.push("0".into()),
+        _ => {}
+    }
+    words
+}
+
 #[test]
 fn fields_are_set_and_read() {
     check(&[

@@ -82,6 +82,7 @@ mod strings;
 mod table;
 #[cfg(test)]
 mod testing;
+mod zsets;
 
 pub use ctx::Ctx;
 pub use effects::{BlockRequest, Effects, EventClass, KeyEvent, Rewritten, TimeoutReply};

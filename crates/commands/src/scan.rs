@@ -22,7 +22,6 @@ pub(crate) enum Target {
     Set,
     #[allow(dead_code, reason = "hashes are being built")]
     Hash,
-    #[allow(dead_code, reason = "sorted sets are being built")]
     ZSet,
 }
 
@@ -34,7 +33,6 @@ pub(crate) struct Options<'a> {
     /// The type of key that SCAN is to name.
     pub kind: Option<Kind>,
     /// Fields without their values, members without their scores.
-    #[allow(dead_code, reason = "the types are being built")]
     pub names_only: bool,
     pattern: Option<&'a [u8]>,
 }

@@ -6,6 +6,7 @@ const GROUPS: &[&[CommandSpec]] = &[
     crate::strings::ROWS,
     crate::sets::ROWS,
     crate::hashes::ROWS,
+    crate::zsets::ROWS,
     crate::bits::ROWS,
     crate::hyperloglog::ROWS,
     crate::streams::ROWS,

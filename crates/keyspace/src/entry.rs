@@ -79,6 +79,7 @@ impl<'a> Entry<'a> {
             ValueRef::Stream(_) => "stream",
             ValueRef::Set(_) | ValueRef::Hash(_) => "hashtable",
             ValueRef::List(list) => list.encoding(),
+            ValueRef::ZSet(_) => "skiplist",
         }
     }
 

@@ -74,6 +74,7 @@ mod value;
 
 pub use collections::list::{End as ListEnd, Stretch};
 pub use collections::stream;
+pub use collections::zset::Place;
 pub use db::Db;
 pub use entry::{Entry, EntryMut, Garbage, Removed};
 pub use frozen::{FrozenDb, FrozenKeyspace, Iter};
@@ -83,7 +84,8 @@ pub use listpack::{Entry as Element, TextBuffer};
 pub use table::ExpireCursor;
 pub use types::{
     Draft, Field, FieldExpiry, Fields, HashDraft, HashMut, HashRef, Holder, Limits, ListElements, ListMut,
-    ListRef, LongList, Members, NewList, SetDraft, SetMut, SetRef, Taken,
+    ListRef, LongList, Members, NewList, Scored, SetDraft, SetMut, SetRef, Taken, ZSetDraft, ZSetMut,
+    ZSetRef,
 };
 pub use value::{Kind, Layout, Object, SetExpiry, Value, ValueRef};
 

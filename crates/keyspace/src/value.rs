@@ -1,8 +1,9 @@
 //! What a key can hold.
 
-use crate::types::LongList;
-use collections::Table;
 use collections::stream::Stream;
+use collections::{Table, ZSet};
+
+use crate::types::LongList;
 
 /// The type of a value, as TYPE names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -85,6 +86,8 @@ pub enum ValueRef<'a> {
     List(&'a LongList),
     /// A large hash.
     Hash(&'a Table),
+    /// A large sorted set.
+    ZSet(&'a ZSet),
 }
 
 /// A value too large for its record, or of a kind that never fits one.
@@ -105,6 +108,8 @@ pub enum Object {
     List(Box<LongList>),
     /// A large hash.
     Hash(Table),
+    /// A large sorted set.
+    ZSet(Box<ZSet>),
 }
 
 impl Object {
@@ -116,6 +121,7 @@ impl Object {
             Object::Set(_) => Kind::Set,
             Object::List(_) => Kind::List,
             Object::Hash(_) => Kind::Hash,
+            Object::ZSet(_) => Kind::ZSet,
         }
     }
 
@@ -128,6 +134,7 @@ impl Object {
             Object::Stream(stream) => shell + size_of::<Stream>() + stream.heap_bytes(),
             Object::List(list) => shell + size_of::<LongList>() + list.heap_bytes(),
             Object::Set(table) | Object::Hash(table) => shell + table.heap_bytes(),
+            Object::ZSet(set) => shell + size_of::<ZSet>() + set.heap_bytes(),
         }
     }
 
@@ -139,6 +146,7 @@ impl Object {
             Object::Set(table) => ValueRef::Set(table),
             Object::List(list) => ValueRef::List(list),
             Object::Hash(table) => ValueRef::Hash(table),
+            Object::ZSet(set) => ValueRef::ZSet(set),
         }
     }
 }

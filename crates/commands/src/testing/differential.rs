@@ -197,7 +197,7 @@ impl Generator {
         macro_rules! words {
             ($($word:expr),*) => { words.extend([$(Vec::from($word)),*]) };
         }
-        match self.rng.u8(0..66) {
+        match self.rng.u8(0..72) {
             0..5 => {
                 words!("SET", self.key(), self.value());
                 for word in ["NX", "xx", "GET", "KEEPTTL"] {
@@ -300,7 +300,8 @@ impl Generator {
             57..61 => words = super::streams_random::old_request(&mut self.rng),
             51 | 52 => words = super::hyperloglog::request(&mut self.rng),
             53..57 => words = super::sets::request(&mut self.rng, self.chance),
-            61.. => words = super::hashes::request(&mut self.rng),
+            61..66 => words = super::hashes::request(&mut self.rng),
+            66..71 => words = super::zsets::request(&mut self.rng, self.chance),
             _ => words!("DBSIZE"),
         }
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
@@ -444,6 +445,7 @@ fn read_all(kind: Kind, key: &[u8]) -> OwnedArgs {
     let words: &[&[u8]] = match kind {
         Kind::Set => &[b"SMEMBERS", key],
         Kind::Stream => &[b"XRANGE", key, b"-", b"+"],
+        Kind::ZSet => &[b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"],
         _ => &[b"GET", key],
     };
     OwnedArgs::from_slices(words)

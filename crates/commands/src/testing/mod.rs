@@ -13,8 +13,9 @@ mod streams;
 mod streams_random;
 mod strings;
 mod table;
+mod zsets;
 
-use keyspace::{Element, Entry, HashRef, Keyspace, SetRef};
+use keyspace::{Element, Entry, HashRef, Keyspace, SetRef, ZSetRef};
 use resp::{Form, OwnedArgs, Parsed, Proto, ReplyBuf, RequestLimits, RequestParser};
 
 use crate::{Ctx, Effects, Env, ExpiryMode, Handler, Registry};
@@ -173,6 +174,12 @@ pub(crate) fn canonical(entry: &Entry<'_>) -> Vec<u8> {
             push(name);
             push(value);
             push(format!("{expiry:?}").as_bytes());
+        }
+    }
+    if let Some(set) = ZSetRef::of(entry) {
+        for (member, score) in set.all() {
+            push(&member.to_vec());
+            push(resp::format_double(score + 0.0).as_ref().as_bytes());
         }
     }
     bytes

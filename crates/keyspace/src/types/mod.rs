@@ -8,9 +8,11 @@ mod list;
 mod pack;
 mod set;
 mod stream;
+mod zset;
 
 pub use hash::{Field, FieldExpiry, Fields, HashDraft, HashMut, HashRef};
 pub use holder::{Draft, Holder};
 pub use limits::Limits;
 pub use list::{Elements as ListElements, ListMut, ListRef, LongList, NewList};
 pub use set::{Members, SetDraft, SetMut, SetRef, Taken};
+pub use zset::{Scored, ZSetDraft, ZSetMut, ZSetRef};

@@ -125,6 +125,22 @@ impl Ctx<'_> {
         None
     }
 
+    /// [`Ctx::update`] that hands the reply buffer to `f` as well.
+    #[inline]
+    pub fn update_replying<R>(
+        &mut self,
+        key: &[u8],
+        f: impl FnOnce(&mut EntryMut<'_>, &mut ReplyBuf) -> R,
+    ) -> Option<R> {
+        let mut entry = self.ks.db_mut(self.db).get_mut(key)?;
+        if !self.env.is_expired(entry.as_entry().expiry()) {
+            access::touch(&entry.as_entry(), self.env, self.rng);
+            return Some(f(&mut entry, self.out));
+        }
+        self.expire_for_write(self.db, key);
+        None
+    }
+
     /// Stores a string, whatever was there before; whether the key existed. The caller reports the change.
     #[inline]
     pub fn store(&mut self, key: &[u8], value: &[u8], expiry: SetExpiry) -> bool {

@@ -70,6 +70,7 @@ pub mod glob;
 mod hashes;
 mod hyperloglog;
 mod keys;
+mod lists;
 pub mod number;
 mod registry;
 mod row;

@@ -4,6 +4,7 @@ use crate::CommandSpec;
 
 const GROUPS: &[&[CommandSpec]] = &[
     crate::strings::ROWS,
+    crate::lists::ROWS,
     crate::sets::ROWS,
     crate::hashes::ROWS,
     crate::zsets::ROWS,

@@ -81,6 +81,22 @@ impl ReplyBuf {
         encode_bulk(&mut self.buf, bytes);
     }
 
+    /// Bulk strings that all have the same length, which is not zero; `texts` has them one behind the other.
+    pub fn bulks(&mut self, len: usize, texts: &[u8]) {
+        let mut head = Vec::with_capacity(16);
+        header(&mut head, b'$', len);
+        let stride = head.len() + len + 2;
+        let from = self.buf.len();
+        self.buf.resize(from + texts.len() / len * stride, 0);
+        for (target, text) in self.buf[from..].chunks_exact_mut(stride).zip(texts.chunks_exact(len)) {
+            let (own_head, rest) = target.split_at_mut(head.len());
+            own_head.copy_from_slice(&head);
+            let (own_text, end) = rest.split_at_mut(len);
+            own_text.copy_from_slice(text);
+            end.copy_from_slice(b"\r\n");
+        }
+    }
+
     /// A number as a bulk string.
     #[inline]
     pub fn bulk_int(&mut self, value: i64) {
@@ -263,6 +279,7 @@ mod tests {
         check_same(|out| out.int(i64::MIN), ":-9223372036854775808\r\n");
         check_same(|out| out.bulk(b""), "$0\r\n\r\n");
         check_same(|out| out.bulk(b"0123456789"), "$10\r\n0123456789\r\n");
+        check_same(|out| out.bulks(2, b"abcdef"), "$2\r\nab\r\n$2\r\ncd\r\n$2\r\nef\r\n");
         check_same(|out| out.bulk_int(-12), "$3\r\n-12\r\n");
         check_same(|out| out.human_double(1e20), "$21\r\n100000000000000000000\r\n");
         check_same(|out| out.array(0), "*0\r\n");

@@ -6,6 +6,7 @@ mod expiry;
 mod generic;
 mod hashes;
 mod hyperloglog;
+mod lists;
 mod replay;
 mod server;
 mod sets;
@@ -15,7 +16,7 @@ mod strings;
 mod table;
 mod zsets;
 
-use keyspace::{Element, Entry, HashRef, Keyspace, SetRef, ZSetRef};
+use keyspace::{Element, Entry, HashRef, Keyspace, ListRef, SetRef, ZSetRef};
 use resp::{Form, OwnedArgs, Parsed, Proto, ReplyBuf, RequestLimits, RequestParser};
 
 use crate::{Ctx, Effects, Env, ExpiryMode, Handler, Registry};
@@ -161,6 +162,9 @@ pub(crate) fn canonical(entry: &Entry<'_>) -> Vec<u8> {
     }
     let mut bytes = format!("{:?} ", entry.kind()).into_bytes();
     let mut push = |text: &[u8]| resp::encode_bulk(&mut bytes, text);
+    if let Some(list) = ListRef::of(entry) {
+        list.iter().for_each(|element| push(&element.to_vec()));
+    }
     if let Some(set) = SetRef::of(entry) {
         let mut members: Vec<_> = set.iter().map(Element::to_vec).collect();
         members.sort();

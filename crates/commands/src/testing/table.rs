@@ -10,6 +10,10 @@ use crate::Registry;
 
 /// Rows that are newer than the server that the test compares with, or follow a newer one.
 const NEWER: &[&str] = &[
+    "blmove",
+    "blpop",
+    "brpop",
+    "brpoplpush",
     "delifeq",
     "msetex",
     "multi",

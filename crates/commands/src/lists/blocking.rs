@@ -51,8 +51,8 @@ fn pop(ctx: &mut Ctx<'_>, args: Args<'_>, end: End) {
 
 /// BLMPOP timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]
 pub(crate) fn blmpop(ctx: &mut Ctx<'_>, args: Args<'_>) {
-    let parsed = Several::parse(args, 2)
-        .and_then(|several| Ok((several, deadline(args.at(1), ctx.env.now_ms)?)));
+    let parsed =
+        Several::parse(args, 2).and_then(|several| Ok((several, deadline(args.at(1), ctx.env.now_ms)?)));
     let (several, deadline) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => return ctx.out.error(error),

@@ -42,9 +42,8 @@ pub(crate) fn linsert(ctx: &mut Ctx<'_>, args: Args<'_>) {
     } else {
         return ctx.out.error(SYNTAX);
     };
-    let inserted = edit(ctx, key, |list, _| {
-        list.insert_beside(args.at(3), behind, args.at(4)).then(|| list.len())
-    });
+    let inserted =
+        edit(ctx, key, |list, _| list.insert_beside(args.at(3), behind, args.at(4)).then(|| list.len()));
     match inserted {
         Found::Nothing => ctx.out.int(0),
         Found::Other => {}

@@ -109,7 +109,11 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .flags(WRITE | FAST)
         .acl(Acl::LIST)
         .keys(&[KeySpec::one(1, POPS)])
-        .doc("key [count]", "Takes elements off the front of a list.", "O(N), N being the number of elements"),
+        .doc(
+            "key [count]",
+            "Takes elements off the front of a list.",
+            "O(N), N being the number of elements",
+        ),
     data("lpos", -3, GROUP, "6.0.6", read::lpos)
         .flags(READONLY)
         .acl(Acl::LIST)
@@ -205,7 +209,11 @@ pub(crate) const ROWS: &[CommandSpec] = &[
 
 /// Changes the list of a key: `None` if there is no such key, or if it holds something else, which is replied then.
 #[inline]
-fn edit<R>(ctx: &mut Ctx<'_>, key: &[u8], f: impl FnOnce(&mut ListMut<'_, '_>, &mut ReplyBuf) -> R) -> Found<R> {
+fn edit<R>(
+    ctx: &mut Ctx<'_>,
+    key: &[u8],
+    f: impl FnOnce(&mut ListMut<'_, '_>, &mut ReplyBuf) -> R,
+) -> Found<R> {
     let limits = &ctx.env.limits;
     let edited = ctx.update_replying(key, |entry, out| {
         let mut list = ListMut::of(entry, limits)?;

@@ -54,7 +54,12 @@ pub(super) fn pop_one(list: &mut ListMut<'_, '_>, end: End, out: &mut ReplyBuf) 
 }
 
 /// Takes up to `count` elements and replies with them; how many there were, and whether they were the last.
-pub(super) fn pop_many(list: &mut ListMut<'_, '_>, end: End, count: usize, out: &mut ReplyBuf) -> (usize, bool) {
+pub(super) fn pop_many(
+    list: &mut ListMut<'_, '_>,
+    end: End,
+    count: usize,
+    out: &mut ReplyBuf,
+) -> (usize, bool) {
     let len = list.len();
     let range = match end {
         End::Front => 0..count.min(len),
@@ -88,7 +93,9 @@ pub(super) fn pop_first(ctx: &mut Ctx<'_>, several: &Several<'_>) -> bool {
         }
         ctx.out.array(2);
         ctx.out.bulk(key);
-        if let Found::List((taken, empty)) = edit(ctx, key, |list, out| pop_many(list, end, several.count, out)) {
+        if let Found::List((taken, empty)) =
+            edit(ctx, key, |list, out| pop_many(list, end, several.count, out))
+        {
             note_popped(ctx, key, end, taken, empty);
             let name: &[u8] = if end == End::Front { b"LPOP" } else { b"RPOP" };
             ctx.fx.rewrite(&[name, key, itoa::Buffer::new().format(taken).as_bytes()]);

@@ -296,7 +296,9 @@ fn waiting() {
         assert_eq!(tester.fx.blocked, Some(expected), "{line}");
     }
     // What is pushed is announced where it makes a list.
-    for (line, ready) in [("RPUSH a x y", 1), ("RPUSH a z", 1), ("LMOVE a b LEFT LEFT", 2), ("LMOVE a b LEFT LEFT", 2)] {
+    for (line, ready) in
+        [("RPUSH a x y", 1), ("RPUSH a z", 1), ("LMOVE a b LEFT LEFT", 2), ("LMOVE a b LEFT LEFT", 2)]
+    {
         execute(&mut tester, line);
         assert_eq!(tester.fx.ready.len(), ready, "{line}");
     }

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use keyspace::{Entry, Keyspace, Kind};
+use keyspace::{Entry, Keyspace, Kind, SetRef, TextBuffer};
 use sha1::{Digest as _, Sha1};
 
 /// A digest being built.
@@ -30,11 +30,27 @@ impl Digest {
     /// Adds a value with its type and whether it expires.
     fn mix_value(&mut self, entry: &Entry<'_>) {
         self.mix(&type_number(entry.kind()).to_be_bytes());
-        if let Some(text) = entry.str() {
-            self.mix(text);
-        }
+        self.mix_content(entry);
         if entry.expiry().is_some() {
             self.xor(b"!!expire!!");
+        }
+    }
+
+    /// Adds what a value holds: its elements in their order where they have one.
+    fn mix_content(&mut self, entry: &Entry<'_>) {
+        let mut text = TextBuffer::new();
+        if let Some(string) = entry.str() {
+            self.mix(string);
+        } else if let Some(set) = SetRef::of(entry) {
+            set.iter().for_each(|member| self.xor(member.text(&mut text)));
+        } else if let Some(stream) = entry.stream() {
+            for item in stream.entries.iter() {
+                self.mix(format!("{}.{}", item.id.ms, item.id.seq).as_bytes());
+                for (field, value) in item.pairs() {
+                    self.mix(field.text(&mut text));
+                    self.mix(value.text(&mut text));
+                }
+            }
         }
     }
 

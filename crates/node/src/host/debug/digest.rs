@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use keyspace::{Entry, Keyspace, Kind, SetRef, TextBuffer};
+use keyspace::{Entry, HashRef, Keyspace, Kind, SetRef, TextBuffer};
 use sha1::{Digest as _, Sha1};
 
 /// A digest being built.
@@ -43,6 +43,13 @@ impl Digest {
             self.mix(string);
         } else if let Some(set) = SetRef::of(entry) {
             set.iter().for_each(|member| self.xor(member.text(&mut text)));
+        } else if let Some(hash) = HashRef::of(entry) {
+            for field in hash.iter() {
+                let mut pair = Digest::default();
+                pair.mix(field.name.text(&mut text));
+                pair.mix(field.value.text(&mut text));
+                self.xor(&pair.0);
+            }
         } else if let Some(stream) = entry.stream() {
             for item in stream.entries.iter() {
                 self.mix(format!("{}.{}", item.id.ms, item.id.seq).as_bytes());
@@ -130,6 +137,21 @@ mod tests {
         assert_eq!(node.run(&["DEBUG", "DIGEST"]), "+afddfbb7dc2319f7b532f336d4d72363d20a4742\r\n");
         node.run(&["FLUSHALL"]);
         assert_eq!(node.run(&["DEBUG", "DIGEST"]), zeros);
+    }
+
+    /// As above, for Redis 7.0.15.
+    #[test]
+    fn digests_of_collections_are_those_of_redis() {
+        let mut node = Fixture::new();
+        for (request, digest) in [
+            (&["SADD", "s", "a", "1", "b"][..], "e8f32bbb1ad9bf537c8867de4f19fec9e001296d"),
+            (&["HSET", "h", "f", "v", "g", "12"], "8530acc75d5274eb0fc0da86f28ed5533274a6d4"),
+            (&["XADD", "x", "5-1", "f", "v", "g", "12"], "93f2406a3a9110f609fba36fa1e61b745efec7a8"),
+        ] {
+            node.run(request);
+            let reply = node.run(&["DEBUG", "DIGEST-VALUE", request[1]]);
+            assert_eq!(reply, format!("*1\r\n+{digest}\r\n"), "{request:?}");
+        }
     }
 
     #[test]

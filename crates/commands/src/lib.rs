@@ -83,6 +83,7 @@ mod strings;
 mod table;
 #[cfg(test)]
 mod testing;
+pub mod transfer;
 mod zsets;
 
 pub use ctx::Ctx;

@@ -138,6 +138,7 @@ impl Node {
             verify_checksum: settings.rdbchecksum && !self.debug.skip_checksum,
             drop_expired_before: None,
             access: commands::access::fresh(&self.env),
+            limits: self.env.limits.clone(),
             key_delay_us: settings.key_load_delay.max(0) as u64,
         }
     }
@@ -149,9 +150,10 @@ impl Node {
             Ok(loaded) => {
                 let seconds = (self.now.mono_us - loading.started.mono_us) as f64 / 1e6;
                 tracing::info!(
-                    "Done loading RDB, keys loaded: {}, keys expired: {}.",
+                    "Done loading RDB, keys loaded: {}, keys expired: {}, empty keys skipped: {}.",
                     loaded.keys,
-                    loaded.expired
+                    loaded.expired,
+                    loaded.empty
                 );
                 tracing::info!("DB loaded from disk: {seconds:.3} seconds");
                 self.adopt(*loaded);

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use backlog::{Offset, ReplicationId};
-use keyspace::{Entry, FrozenKeyspace, Keyspace, SetExpiry};
+use commands::transfer::{BadValue, Loader, needs_field_expiry, write_entry};
+use keyspace::{FrozenKeyspace, Keyspace, Limits, SetExpiry, Value};
 use rdb::{Event, ReadOptions, Reader, WriteOptions, Writer};
 
 use crate::action::{LoadError, SaveReport};
@@ -42,7 +43,7 @@ pub struct SnapshotOptions {
     pub compress: bool,
     /// `rdbchecksum`.
     pub checksum: bool,
-    /// RDB version.
+    /// RDB version. Not kept to if it can't hold the data: hashes whose fields expire are written in Valkey's own.
     pub version: u32,
     /// `rdb-key-save-delay`: microseconds to wait after each key, for tests of others. The writer then hands over small
     /// chunks; whoever runs it waits.
@@ -63,6 +64,8 @@ pub struct LoadOptions {
     pub drop_expired_before: Option<u64>,
     /// The access word of the keys, for recency or frequency: as if they had all been written now.
     pub access: u32,
+    /// The limits up to which collections get their small forms.
+    pub limits: Limits,
     /// `key-load-delay`: microseconds to wait after each key, for tests of others.
     pub key_delay_us: u64,
 }
@@ -77,6 +80,8 @@ pub struct Loaded {
     pub keys: u64,
     /// Keys left out because they had expired.
     pub expired: u64,
+    /// Keys left out because their collections have no elements.
+    pub empty: u64,
     /// Bytes read.
     pub bytes: u64,
 }
@@ -106,12 +111,7 @@ impl SnapshotWriter {
     /// Encodes everything and hands it to `sink` in chunks with the number of keys in each. Ends early, with `None`, when
     /// the sink answers `false`.
     pub fn run(self, sink: &mut dyn FnMut(Vec<u8>, u64) -> bool) -> Option<SaveReport> {
-        let mut writer = Writer::new(WriteOptions {
-            version: self.options.version,
-            compress: self.options.compress,
-            checksum: self.options.checksum,
-            ..WriteOptions::ANY
-        });
+        let mut writer = Writer::new(self.write_options());
         writer.header();
         self.aux_fields(&mut writer);
         let chunk_bytes = if self.options.key_delay_us > 0 { 1 } else { CHUNK_BYTES };
@@ -124,7 +124,16 @@ impl SnapshotWriter {
             writer.select_db(index as u64);
             writer.resize(db.len() as u64, db.expires() as u64);
             for entry in db.iter() {
-                write_entry(&mut writer, &entry);
+                // A large value is handed over in pieces; the key counts with the last of them.
+                let whole = write_entry(&mut writer, &entry, CHUNK_BYTES, &mut |writer| {
+                    let chunk = writer.take();
+                    bytes += chunk.len() as u64;
+                    keys += in_chunk;
+                    sink(chunk, std::mem::take(&mut in_chunk))
+                });
+                if !whole {
+                    return None;
+                }
                 in_chunk += 1;
                 if writer.pending() >= chunk_bytes {
                     keys += in_chunk;
@@ -145,6 +154,16 @@ impl SnapshotWriter {
         sink(chunk, in_chunk).then_some(SaveReport { bytes, keys })
     }
 
+    fn write_options(&self) -> WriteOptions {
+        let SnapshotOptions { compress, checksum, version, .. } = self.options;
+        let wanted = WriteOptions { version, compress, checksum, ..WriteOptions::ANY };
+        if !wanted.holds_field_expiry() && needs_field_expiry(&self.view) {
+            WriteOptions { compress, checksum, ..WriteOptions::VALKEY }
+        } else {
+            wanted
+        }
+    }
+
     fn aux_fields(&self, writer: &mut Writer) {
         writer.aux(b"redis-ver", crate::REDIS_VERSION.as_bytes());
         writer.aux(b"redis-bits", b"64");
@@ -159,12 +178,6 @@ impl SnapshotWriter {
     }
 }
 
-fn write_entry(writer: &mut Writer, entry: &Entry<'_>) {
-    if let Some(value) = entry.str() {
-        writer.string(entry.key(), value, entry.expiry(), None);
-    }
-}
-
 fn decimal(n: u64) -> String {
     n.to_string()
 }
@@ -176,8 +189,23 @@ pub struct SnapshotLoader {
     keyspace: Keyspace,
     db: usize,
     identity: IdentityFields,
+    values: Loader,
+    /// The key whose value comes in parts.
+    key: Vec<u8>,
+    /// What becomes of that value.
+    fate: Fate,
     keys: u64,
     expired: u64,
+    empty: u64,
+}
+
+/// What becomes of a value that comes in parts.
+#[derive(Clone, Copy)]
+enum Fate {
+    /// It is kept, with this expiry.
+    Keep(Option<u64>),
+    /// Its time is over.
+    Drop,
 }
 
 #[derive(Default)]
@@ -209,14 +237,19 @@ impl SnapshotLoader {
         let read = ReadOptions { verify_checksum: options.verify_checksum, ..ReadOptions::default() };
         let mut keyspace = Keyspace::new(options.databases, options.seed);
         keyspace.set_initial_access(options.access);
+        let values = Loader::new(options.limits.clone(), keyspace.db(0).value_hasher().clone());
         SnapshotLoader {
             reader: Reader::new(read),
             keyspace,
             options,
             db: 0,
             identity: IdentityFields::default(),
+            values,
+            key: Vec::new(),
+            fate: Fate::Drop,
             keys: 0,
             expired: 0,
+            empty: 0,
         }
     }
 
@@ -240,30 +273,60 @@ impl SnapshotLoader {
                     self.db = index as usize;
                 }
                 Event::Entry { key, expiry_ms, value, .. } => {
-                    let dead = match (self.options.drop_expired_before, expiry_ms) {
-                        (Some(now), Some(at)) => at <= now && self.identity.get().is_none(),
-                        _ => false,
-                    };
-                    if dead {
+                    if is_dead(&self.options, &self.identity, expiry_ms) {
                         self.expired += 1;
                         continue;
                     }
-                    let expiry = expiry_ms.map_or(SetExpiry::Clear, SetExpiry::At);
-                    match value {
-                        rdb::Value::String(text) => {
-                            if self.keyspace.db_mut(self.db).set_str(key, text, expiry) {
-                                return Err(LoadError::Corrupt(format!(
-                                    "the key {} occurs twice",
-                                    String::from_utf8_lossy(key)
-                                )));
-                            }
+                    if let rdb::Value::String(text) = value {
+                        let expiry = expiry_ms.map_or(SetExpiry::Clear, SetExpiry::At);
+                        if self.keyspace.db_mut(self.db).set_str(key, text, expiry) {
+                            return Err(twice(key));
                         }
-                        _ => return Err(LoadError::Corrupt("a value of an unsupported type".to_owned())),
+                        self.keys += 1;
+                        continue;
                     }
-                    self.keys += 1;
+                    match self.values.whole(value).map_err(|error| bad_value(key, error))? {
+                        Some(value) => {
+                            insert(&mut self.keyspace, self.db, key, value, expiry_ms)?;
+                            self.keys += 1;
+                        }
+                        None => self.empty += 1,
+                    }
                 }
-                Event::Begin { kind, .. } => {
-                    return Err(LoadError::Corrupt(format!("a {kind}, which is not supported")));
+                Event::Begin { key, expiry_ms, kind, len, .. } => {
+                    self.key.clear();
+                    self.key.extend_from_slice(key);
+                    self.fate = if is_dead(&self.options, &self.identity, expiry_ms) {
+                        self.expired += 1;
+                        Fate::Drop
+                    } else {
+                        self.values.begin(kind, len);
+                        Fate::Keep(expiry_ms)
+                    };
+                }
+                Event::EndOfKey => {
+                    let Fate::Keep(expiry_ms) = self.fate else { continue };
+                    match self.values.end().map_err(|error| bad_value(&self.key, error))? {
+                        Some(value) => {
+                            insert(&mut self.keyspace, self.db, &self.key, value, expiry_ms)?;
+                            self.keys += 1;
+                        }
+                        None => self.empty += 1,
+                    }
+                }
+                Event::Element(_)
+                | Event::Elements(_)
+                | Event::Field { .. }
+                | Event::Member { .. }
+                | Event::StreamNode(_)
+                | Event::StreamMeta(_)
+                | Event::Group { .. }
+                | Event::Pending { .. }
+                | Event::Consumer { .. }
+                | Event::ConsumerPending(_) => {
+                    if let Fate::Keep(_) = self.fate {
+                        self.values.element(event).map_err(|error| bad_value(&self.key, error))?;
+                    }
                 }
                 _ => {}
             }
@@ -294,6 +357,38 @@ impl SnapshotLoader {
             keyspace: self.keyspace,
             keys: self.keys,
             expired: self.expired,
+            empty: self.empty,
         }))
     }
+}
+
+/// Whether a key has expired and nobody waits for its DEL.
+fn is_dead(options: &LoadOptions, identity: &IdentityFields, expiry_ms: Option<u64>) -> bool {
+    match (options.drop_expired_before, expiry_ms) {
+        (Some(now), Some(at)) => at <= now && identity.get().is_none(),
+        _ => false,
+    }
+}
+
+fn insert(
+    keyspace: &mut Keyspace,
+    db: usize,
+    key: &[u8],
+    value: Value,
+    expiry: Option<u64>,
+) -> Result<(), LoadError> {
+    match keyspace.db_mut(db).insert(key, value, expiry) {
+        None => Ok(()),
+        Some(_) => Err(twice(key)),
+    }
+}
+
+#[cold]
+fn twice(key: &[u8]) -> LoadError {
+    LoadError::Corrupt(format!("the key {} occurs twice", String::from_utf8_lossy(key)))
+}
+
+#[cold]
+fn bad_value(key: &[u8], error: BadValue) -> LoadError {
+    LoadError::Corrupt(format!("the value of the key {} is damaged: {error}", String::from_utf8_lossy(key)))
 }

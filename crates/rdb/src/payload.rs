@@ -3,7 +3,7 @@
 use crate::cursor::{Cursor, Stop};
 use crate::form::Form;
 use crate::value::{self, Rest, Scratch, Start};
-use crate::{Error, Event, Flavor, WriteOptions, Writer, checksum, header};
+use crate::{Error, Event, Flavor, checksum, header};
 
 /// The version's two bytes and the checksum's eight.
 pub(crate) const FOOTER: usize = 2 + 8;
@@ -125,18 +125,17 @@ fn step<'a>(
     })
 }
 
-/// The payload by which DUMP describes a string.
-pub fn dump_string(string: &[u8]) -> Vec<u8> {
-    let mut writer = Writer::payload(WriteOptions::default());
-    writer.string(b"", string, None, None);
-    writer.finish_payload()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Value;
+    use crate::{Value, WriteOptions, Writer};
     use proptest::prelude::*;
+
+    fn dump_string(string: &[u8]) -> Vec<u8> {
+        let mut writer = Writer::payload(WriteOptions::default());
+        writer.string(b"", string, None, None);
+        writer.finish_payload()
+    }
 
     /// Ends `body` with a footer whose checksum is right.
     fn sealed(body: &[u8], version: u16) -> Vec<u8> {

@@ -43,17 +43,33 @@ impl Text {
     }
 }
 
-/// A score as an entry of a listpack: a number if it is a whole one, its text otherwise.
-#[inline]
-pub(crate) fn entry(score: f64, buffer: &mut zmij::Buffer) -> Entry<'_> {
-    /// Beyond it doubles are further apart than whole numbers.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    let whole = score as i64;
-    // Zero below zero compares like zero, but reads back as another number.
-    if whole as f64 == score && score.abs() <= EXACT && !(whole == 0 && score.is_sign_negative()) {
-        Entry::Int(whole)
-    } else {
-        Entry::Str(buffer.format(score).as_bytes())
+/// Room for the text of a score.
+pub struct ScoreText(zmij::Buffer);
+
+impl ScoreText {
+    /// An empty one.
+    pub fn new() -> Self {
+        ScoreText(zmij::Buffer::new())
+    }
+
+    /// A score as it is kept in compact sorted sets: a number if it is a whole one, its text otherwise.
+    #[inline]
+    pub fn entry(&mut self, score: f64) -> Entry<'_> {
+        /// Beyond it doubles are further apart than whole numbers.
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        let whole = score as i64;
+        // Zero below zero compares like zero, but reads back as another number.
+        if whole as f64 == score && score.abs() <= EXACT && !(whole == 0 && score.is_sign_negative()) {
+            Entry::Int(whole)
+        } else {
+            Entry::Str(self.0.format(score).as_bytes())
+        }
+    }
+}
+
+impl Default for ScoreText {
+    fn default() -> Self {
+        ScoreText::new()
     }
 }
 
@@ -81,8 +97,7 @@ mod tests {
     }
 
     fn check(score: f64) {
-        let mut buffer = zmij::Buffer::new();
-        let back = of(entry(score, &mut buffer)).map(f64::to_bits);
+        let back = of(ScoreText::new().entry(score)).map(f64::to_bits);
         assert_eq!(back, Some(score.to_bits()), "{score}");
     }
 

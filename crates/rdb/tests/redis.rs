@@ -102,6 +102,12 @@ fn strings() -> Vec<Vec<u8>> {
     strings
 }
 
+fn dump(value: &[u8]) -> Vec<u8> {
+    let mut writer = Writer::payload(rdb::WriteOptions::default());
+    writer.string(b"", value, None, None);
+    writer.finish_payload()
+}
+
 const EXPIRY_MS: u64 = 4_000_000_000_123;
 
 fn key(index: usize) -> Vec<u8> {
@@ -224,7 +230,7 @@ fn payloads_are_exchanged() {
             other => panic!("{other:?}"),
         }
         assert_eq!(reader.next(), Ok(None));
-        server.call(&[b"RESTORE", b"ours", b"0", &rdb::dump_string(&value), b"REPLACE"]).unwrap();
+        server.call(&[b"RESTORE", b"ours", b"0", &dump(&value), b"REPLACE"]).unwrap();
         assert!(server.call(&[b"GET", b"ours"]) == Some(value));
     }
 }

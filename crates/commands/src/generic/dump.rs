@@ -1,18 +1,17 @@
 //! DUMP and RESTORE: one value in the format of a dump file.
 
-use keyspace::SetExpiry;
-use rdb::{Event, Payload, Value};
 use resp::Args;
 
 use crate::effects::EventClass;
 use crate::errors::{NOT_INTEGER, SYNTAX};
 use crate::number::parse_i64;
+use crate::transfer::{self, RestoreError};
 use crate::{Ctx, access};
 
 /// DUMP key
 pub(crate) fn dump(ctx: &mut Ctx<'_>, args: Args<'_>) {
-    ctx.read(args.at(1), |entry, out| match entry.and_then(|entry| entry.str()) {
-        Some(value) => out.bulk(&rdb::dump_string(value)),
+    ctx.read(args.at(1), |entry, out| match entry {
+        Some(entry) => out.bulk(&transfer::dump(&entry)),
         None => out.null(),
     });
 }
@@ -65,12 +64,13 @@ pub(crate) fn restore(ctx: &mut Ctx<'_>, args: Args<'_>) {
     if ttl < 0 {
         return ctx.out.error("ERR Invalid TTL value, must be >= 0");
     }
-    let Ok(mut reader) = Payload::open(payload, ctx.env.verify_dump) else {
-        return ctx.out.error("ERR DUMP payload version or checksum are wrong");
-    };
-    let value = match reader.next() {
-        Ok(Some(Event::Entry { value: Value::String(value), .. })) => value,
-        Ok(_) | Err(_) => return ctx.out.error("ERR Bad data format"),
+    let limits = ctx.env.limits.clone();
+    let value = match transfer::restore(payload, ctx.env.verify_dump, limits, ctx.db().value_hasher()) {
+        Ok(value) => value,
+        Err(RestoreError::Frame) => {
+            return ctx.out.error("ERR DUMP payload version or checksum are wrong");
+        }
+        Err(RestoreError::Content) => return ctx.out.error("ERR Bad data format"),
     };
     let expiry = match (ttl, options.absolute) {
         (0, _) => None,
@@ -88,7 +88,10 @@ pub(crate) fn restore(ctx: &mut Ctx<'_>, args: Args<'_>) {
         }
         return ctx.out.ok();
     }
-    ctx.store(key, value, expiry.map_or(SetExpiry::Clear, |at| SetExpiry::At(at as u64)));
+    ctx.put(key, value);
+    if let Some(at) = expiry {
+        ctx.db_mut().set_expiry(key, Some(at as u64));
+    }
     if let Some(entry) = ctx.db().get(key) {
         match (options.idle, options.freq) {
             (Some(seconds), _) if !ctx.env.lfu => entry.set_access(access::idle_word(seconds, ctx.env)),
@@ -96,6 +99,7 @@ pub(crate) fn restore(ctx: &mut Ctx<'_>, args: Args<'_>) {
             _ => {}
         }
     }
+    ctx.signal_ready(key);
     ctx.modified(EventClass::GENERIC, "restore", key);
     ctx.out.ok();
     if let Some(at) = expiry

@@ -95,14 +95,11 @@ fn object(node: &Node, session: &mut Session, key: &[u8]) {
     let Some(entry) = node.keyspace.db(session.db).get(key) else {
         return session.reply.error(NO_SUCH_KEY);
     };
-    let size = match entry.str() {
-        Some(text) => format!(" serializedlength:{}", rdb::dump_string(text).len() - DUMP_FRAME),
-        None => String::new(),
-    };
     let text = format!(
-        "Value at:{:p} refcount:1 encoding:{}{size}{}",
+        "Value at:{:p} refcount:1 encoding:{} serializedlength:{}{}",
         entry.key().as_ptr(),
         entry.encoding(),
+        commands::transfer::dump(&entry).len() - DUMP_FRAME,
         access(node, &entry)
     );
     session.reply.simple(&text);

@@ -50,7 +50,9 @@ fuzz_target!(|data: &[u8]| {
     let mut payload = Payload::open(data, false).expect("it has been opened before");
     match payload.next() {
         Ok(Some(Event::Entry { value: Value::String(string), .. })) => {
-            assert_eq!(read(&rdb::dump_string(string), true), Some(found));
+            let mut writer = Writer::payload(WriteOptions::ANY);
+            writer.string(b"", string, None, None);
+            assert_eq!(read(&writer.finish_payload(), true), Some(found));
         }
         Ok(Some(Event::Entry { value: Value::Compact(compact), .. })) => {
             for options in [WriteOptions::ANY, WriteOptions::VALKEY] {

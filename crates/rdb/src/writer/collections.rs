@@ -5,7 +5,7 @@ use listpack::Entry;
 use super::{Access, Writer};
 use crate::compact::intset;
 use crate::form::{self, FieldExpiry};
-use crate::score;
+use crate::score::ScoreText;
 
 /// The container of a list's node that is one element.
 const PLAIN: u64 = 1;
@@ -128,11 +128,26 @@ impl Writer {
         access: Option<Access>,
     ) {
         self.begin_entry(form::ZSET_LISTPACK, key, expiry_ms, access);
-        let mut buffer = zmij::Buffer::new();
+        let mut text = ScoreText::new();
         for (member, score) in members {
             self.pack.push(member);
-            self.pack.push(score::entry(score, &mut buffer));
+            self.pack.push(text.entry(score));
         }
+        self.put_pack();
+        self.sum_up_if_due();
+    }
+
+    /// Like [`small_zset`](Writer::small_zset), from members and scores in turn, where each score is an entry as
+    /// [`ScoreText`] makes it.
+    pub fn small_zset_entries<'e>(
+        &mut self,
+        key: &[u8],
+        members_and_scores: impl Iterator<Item = Entry<'e>>,
+        expiry_ms: Option<u64>,
+        access: Option<Access>,
+    ) {
+        self.begin_entry(form::ZSET_LISTPACK, key, expiry_ms, access);
+        members_and_scores.for_each(|entry| self.pack.push(entry));
         self.put_pack();
         self.sum_up_if_due();
     }

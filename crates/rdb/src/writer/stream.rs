@@ -19,6 +19,11 @@ impl Writer {
     /// A node with its entries, whose ids are above those of the node before it.
     pub fn stream_node(&mut self, node: &mut NodeBuilder) {
         let (id, pack) = node.finish();
+        self.packed_stream_node(id, pack);
+    }
+
+    /// A node with its entries, as a listpack that has been made elsewhere.
+    pub fn packed_stream_node(&mut self, id: StreamId, pack: &[u8]) {
         self.put_string(&id.to_bytes());
         self.put_string(pack);
         self.sum_up_if_due();

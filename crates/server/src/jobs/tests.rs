@@ -95,6 +95,7 @@ fn load_job(source: LoadSource) -> LoadJob {
         verify_checksum: true,
         drop_expired_before: None,
         access: 0,
+        limits: Default::default(),
         key_delay_us: 0,
     };
     LoadJob { id: JOB, source, options }

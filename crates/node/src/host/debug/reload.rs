@@ -11,7 +11,7 @@ use resp::Args;
 
 use crate::action::{Action, JobId, LoadError, LoadJob, LoadSource};
 use crate::node::Node;
-use crate::persistence::{RDB_VERSION, SaveKind};
+use crate::persistence::SaveKind;
 use crate::session::{Blocked, Session};
 use crate::snapshot::{Loaded, SnapshotHeader, SnapshotLoader, SnapshotOptions, SnapshotWriter};
 
@@ -86,13 +86,14 @@ pub(super) fn reload(node: &mut Node, session: &mut Session, options: Args<'_>) 
 }
 
 impl Node {
-    /// The dataset, encoded and decoded.
+    /// The dataset, encoded and decoded, in a version that loses nothing.
     fn through_memory(&mut self) -> Result<Box<Loaded>, LoadError> {
         let settings = self.config.settings();
         let options = SnapshotOptions {
             compress: settings.rdbcompression,
             checksum: settings.rdbchecksum,
-            version: RDB_VERSION,
+            // The last that both families have: it leaves out less than the one that is for every peer.
+            version: 11,
             key_delay_us: 0,
         };
         let header = SnapshotHeader { created_unix_s: self.now.unix_s(), ..SnapshotHeader::default() };
@@ -251,6 +252,7 @@ mod tests {
             verify_checksum: true,
             drop_expired_before: None,
             access: 0,
+            limits: keyspace::Limits::default(),
             key_delay_us: 0,
         });
         loader.feed(&dump.take()).expect("well-formed");

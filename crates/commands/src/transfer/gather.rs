@@ -6,7 +6,7 @@ use collections::zset::ZSet;
 use collections::{Expiry, Hasher, Table, intset, pack};
 use keyspace::{Element, Layout, Limits, Object, TextBuffer, Value};
 
-use super::load::{BadValue, NOT_YET, TWICE};
+use super::load::{BadValue, TWICE};
 
 /// Elements as a pack, for as long as they are few and short.
 pub(super) struct Small {
@@ -277,7 +277,7 @@ impl ZSetParts {
                 Ok(Some(small.into_value(Layout::ZSetPack)))
             }
             ZSetParts::Large(set) if set.is_empty() => Ok(None),
-            ZSetParts::Large(_) => Err(NOT_YET),
+            ZSetParts::Large(set) => Ok(Some(Value::Object(Object::ZSet(Box::new(set))))),
         }
     }
 }

@@ -13,9 +13,6 @@ use super::stream::{NOT_OF_STREAM, StreamParts};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BadValue(pub(super) &'static str);
 
-/// For what is not there yet.
-pub(super) const NOT_YET: BadValue = BadValue("a type that is not supported");
-
 pub(super) const TWICE: BadValue = BadValue("a member or field occurs twice");
 
 impl fmt::Display for BadValue {

@@ -104,7 +104,12 @@ impl SetParts {
         }
     }
 
-    pub(super) fn add(&mut self, member: Element<'_>, limits: &Limits, hasher: &Hasher) -> Result<(), BadValue> {
+    pub(super) fn add(
+        &mut self,
+        member: Element<'_>,
+        limits: &Limits,
+        hasher: &Hasher,
+    ) -> Result<(), BadValue> {
         match self {
             SetParts::Ints(numbers) => {
                 if let Some(number) = member.as_int()

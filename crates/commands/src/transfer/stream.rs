@@ -156,14 +156,20 @@ impl GroupParts {
         match event {
             Event::Pending { id, delivered_ms, deliveries } => {
                 let delivered_ms = time(delivered_ms);
-                self.pending.push(PendingPart { id: inner(id), delivered_ms, count: deliveries, claimed: false });
+                self.pending.push(PendingPart {
+                    id: inner(id),
+                    delivered_ms,
+                    count: deliveries,
+                    claimed: false,
+                });
                 self.unclaimed += 1;
                 Ok(())
             }
             Event::Consumer { name, seen_ms, active_ms, .. } => {
                 self.end_consumer(stream)?;
                 let (seen_ms, active_ms) = (time(seen_ms), u64::try_from(active_ms).ok());
-                self.consumer = Some(ConsumerParts { name: name.to_vec(), seen_ms, active_ms, own: Vec::new() });
+                self.consumer =
+                    Some(ConsumerParts { name: name.to_vec(), seen_ms, active_ms, own: Vec::new() });
                 Ok(())
             }
             Event::ConsumerPending(id) => self.claim(inner(id)),

@@ -215,5 +215,8 @@ fn what_is_valid_in_its_parts_only_is_refused() {
     }
     // An empty stream is a stream.
     assert_eq!(try_restore(b"\x0f\0\0\0\0\0"), Ok(()));
-    assert_eq!(restore(b"nonsense", true, limits(), tester.ks.db(0).value_hasher()), Err(RestoreError::Frame));
+    assert_eq!(
+        restore(b"nonsense", true, limits(), tester.ks.db(0).value_hasher()),
+        Err(RestoreError::Frame)
+    );
 }

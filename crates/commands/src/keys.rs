@@ -41,6 +41,10 @@ pub enum Begin {
     Index(u16),
     /// After this word, looked for from a position on (negative: backwards from that far before the end).
     Keyword(&'static str, i32),
+    /// Nobody can say.
+    Unknown,
+    /// Behind the last STORE of SORT, which only SORT itself can tell from what other options take.
+    SortStore,
 }
 
 /// How the rest of them is found from the first.
@@ -65,6 +69,8 @@ pub enum Find {
         /// Distance between keys.
         step: u16,
     },
+    /// Not by any rule that could be told; there is one at most.
+    Unknown,
 }
 
 /// One group of keys of a command and what happens to them.
@@ -103,6 +109,11 @@ impl KeySpec {
         let find = Find::Range { last: -1, step: 1, limit: 2 };
         let begin = Begin::Keyword(word, from);
         KeySpec { begin, find, flags: KeyFlags::from_bits_retain(flags), notes: "" }
+    }
+
+    /// A key that COMMAND can't explain where it is.
+    pub(crate) const fn hidden(begin: Begin, flags: u32) -> Self {
+        KeySpec { begin, find: Find::Unknown, flags: KeyFlags::from_bits_retain(flags), notes: "" }
     }
 
     /// Adds an explanation.
@@ -213,6 +224,7 @@ impl<'a> KeyIter<'a> {
                 };
                 self.set_range(begin, last, step as usize);
             }
+            Find::Unknown => self.set_range(begin, begin as i32, 1),
             Find::KeyNum { count, first, step } => {
                 let count =
                     self.args.get(begin + count as usize).and_then(crate::number::parse_i64).unwrap_or(0);
@@ -231,6 +243,8 @@ impl<'a> KeyIter<'a> {
     fn begin(&self, key: &KeySpec) -> Option<usize> {
         match key.begin {
             Begin::Index(index) => Some(index as usize),
+            Begin::Unknown => None,
+            Begin::SortStore => sort_store(self.args),
             Begin::Keyword(word, from) => {
                 let argc = self.args.len();
                 let is_word = |at: &usize| self.args.at(*at).eq_ignore_ascii_case(word.as_bytes());
@@ -244,6 +258,26 @@ impl<'a> KeyIter<'a> {
             }
         }
     }
+}
+
+/// Where the key of SORT's last STORE stands.
+fn sort_store(args: Args<'_>) -> Option<usize> {
+    let (mut at, mut found) = (2, None);
+    while at + 1 < args.len() {
+        let word = args.at(at);
+        let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+        if is("STORE") {
+            found = Some(at + 1);
+        }
+        at += if is("LIMIT") {
+            3
+        } else if is("GET") || is("BY") {
+            2
+        } else {
+            1
+        };
+    }
+    found
 }
 
 impl Iterator for KeyIter<'_> {

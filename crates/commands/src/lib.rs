@@ -77,6 +77,7 @@ mod row;
 mod scan;
 mod server;
 mod sets;
+mod sort;
 mod spec;
 mod streams;
 mod strings;

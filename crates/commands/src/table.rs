@@ -6,6 +6,7 @@ const GROUPS: &[&[CommandSpec]] = &[
     crate::strings::ROWS,
     crate::lists::ROWS,
     crate::sets::ROWS,
+    crate::sort::ROWS,
     crate::hashes::ROWS,
     crate::zsets::ROWS,
     crate::bits::ROWS,

@@ -226,6 +226,11 @@ fn reply_key_spec(out: &mut ReplyBuf, key: &KeySpec) {
             out.bulk(b"startfrom");
             out.int(i64::from(from));
         }
+        Begin::Unknown | Begin::SortStore => {
+            out.bulk(b"unknown");
+            out.bulk(b"spec");
+            out.map(0);
+        }
     }
     out.bulk(b"find_keys");
     out.map(2);
@@ -238,6 +243,12 @@ fn reply_key_spec(out: &mut ReplyBuf, key: &KeySpec) {
             "keynum",
             [("keynumidx", i32::from(count)), ("firstkey", i32::from(first)), ("keystep", i32::from(step))],
         ),
+        Find::Unknown => {
+            out.bulk(b"unknown");
+            out.bulk(b"spec");
+            out.map(0);
+            return;
+        }
     };
     out.bulk(kind.as_bytes());
     out.bulk(b"spec");

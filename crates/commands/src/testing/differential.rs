@@ -197,7 +197,7 @@ impl Generator {
         macro_rules! words {
             ($($word:expr),*) => { words.extend([$(Vec::from($word)),*]) };
         }
-        match self.rng.u8(0..78) {
+        match self.rng.u8(0..80) {
             0..5 => {
                 words!("SET", self.key(), self.value());
                 for word in ["NX", "xx", "GET", "KEEPTTL"] {
@@ -303,6 +303,7 @@ impl Generator {
             61..66 => words = super::hashes::request(&mut self.rng),
             66..71 => words = super::zsets::request(&mut self.rng, self.chance),
             71..77 => words = super::lists::request(&mut self.rng),
+            77..79 => words = super::sort::request(&mut self.rng),
             _ => words!("DBSIZE"),
         }
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();

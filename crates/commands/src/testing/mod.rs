@@ -10,6 +10,7 @@ mod lists;
 mod replay;
 mod server;
 mod sets;
+mod sort;
 mod streams;
 mod streams_random;
 mod strings;
@@ -212,6 +213,16 @@ pub(crate) fn check(script: &[(&str, &str)]) {
         }
         assert_eq!(actual, *expected, "{line}");
     }
+}
+
+/// The keys that the table sees in a request.
+fn keys_of(line: &str) -> Vec<String> {
+    let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+    let request = OwnedArgs::from_slices(&words);
+    let args = request.as_args();
+    let registry = Registry::new();
+    let spec = registry.resolve(args).expect("a command");
+    spec.keys_of(args).map(|at| String::from_utf8_lossy(args.at(at)).into_owned()).collect()
 }
 
 /// Bytes as text; what is no text is escaped.

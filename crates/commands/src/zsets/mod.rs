@@ -3,6 +3,7 @@
 mod add;
 mod algebra;
 mod bounds;
+pub(crate) use bounds::parse_score;
 mod look;
 mod pop;
 mod range;

@@ -131,7 +131,9 @@ impl Elements {
             let by_text = || texts[one.text.clone()].cmp(&texts[other.text.clone()]);
             match (options.alpha, by.is_some()) {
                 // The same number may be written in several ways.
-                (false, _) => one.score.partial_cmp(&other.score).unwrap_or(Ordering::Equal).then_with(by_text),
+                (false, _) => {
+                    one.score.partial_cmp(&other.score).unwrap_or(Ordering::Equal).then_with(by_text)
+                }
                 (true, false) => by_text(),
                 (true, true) => {
                     let weight = |item: &Item| item.weight.clone().map(|weight| &weights[weight]);

@@ -129,7 +129,8 @@ fn all_types_through_streams() {
             assert_same(&loaded.contents(), &tester.contents());
             assert_eq!(encodings(&loaded), encodings(&tester));
             if version > 10 {
-                let value = |tester: &Tester| tester.ks.db(0).get(b"stream").unwrap().duplicate().into_value();
+                let value =
+                    |tester: &Tester| tester.ks.db(0).get(b"stream").unwrap().duplicate().into_value();
                 assert!(value(&loaded) == value(&tester), "with the times of its consumers");
             }
         }
@@ -149,7 +150,11 @@ fn all_types_through_payloads() {
         assert_eq!(dump(&tester.ks.db(0).get(&key).unwrap()), payload, "{}", key.escape_ascii());
         let after: Removed = tester.ks.db(0).get(&key).unwrap().duplicate();
         // The version that every peer reads does not say when a consumer was active.
-        assert!(key == b"stream" || after.into_value() == before.into_value(), "{} differs", key.escape_ascii());
+        assert!(
+            key == b"stream" || after.into_value() == before.into_value(),
+            "{} differs",
+            key.escape_ascii()
+        );
     }
 }
 

@@ -79,14 +79,27 @@ pub(super) fn request(rng: &mut fastrand::Rng, chance: bool) -> Vec<Vec<u8>> {
         13 => words!("ZMSCORE", key(rng), member(rng), member(rng)),
         14 => words!(pick(rng, &["ZRANK", "ZREVRANK"]), key(rng), member(rng)),
         15 => words!("ZCOUNT", key(rng), bound(rng), bound(rng)),
-        16 => words!("ZLEXCOUNT", key(rng), lex(rng), lex(rng)),
+        16 => {
+            // A set of its own, whose members all have one score: the order of others is nobody's promise.
+            words!(
+                pick(
+                    rng,
+                    &["ZADD", "ZADD", "ZADD", "ZLEXCOUNT", "ZRANGEBYLEX", "ZREVRANGEBYLEX", "ZREMRANGEBYLEX"]
+                ),
+                "zl"
+            );
+            if words[0] == "ZADD" {
+                words!("0", member(rng), "0", member(rng));
+            } else {
+                words!(lex(rng), lex(rng));
+            }
+        }
         17..20 => {
             words!("ZRANGE", key(rng));
             match rng.u8(0..3) {
                 0 => words!(rank(rng), rank(rng)),
                 1 => words!(bound(rng), bound(rng), "BYSCORE"),
-                // The order of members of different scores is nobody's promise.
-                _ => words!("-", "+", "byscore"),
+                _ => words!("-inf", "+inf", "byscore"),
             }
             sometimes(rng, &mut words, 3, &["REV"]);
             sometimes(rng, &mut words, 3, &["WITHSCORES"]);

@@ -69,7 +69,8 @@ impl<'a> Request<'a> {
             at += 1;
         }
         let (by, reverse) = (by.unwrap_or(By::Rank), reverse.unwrap_or(false));
-        if limit.is_some() && by == By::Rank {
+        // All of them, which is what a range of ranks gives anyway, is not taken for a limit.
+        if by == By::Rank && limit.is_some_and(|(_, count)| count != -1) {
             return Err(
                 "ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX",
             );

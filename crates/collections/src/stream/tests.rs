@@ -422,3 +422,18 @@ proptest! {
         }
     }
 }
+
+/// What three fields of eight bytes take: 24 bytes of text, and little around them.
+#[test]
+fn short_entries_are_small() {
+    let limits = NodeLimits { max_bytes: 4096, max_entries: 100 };
+    let mut entries = Entries::default();
+    for number in 0..50_000u64 {
+        let values = [number, number + 1, number + 2].map(|number| format!("noise{:03}", number % 1000));
+        let pairs: [&[u8]; 6] =
+            [b"a", values[0].as_bytes(), b"b", values[1].as_bytes(), b"c", values[2].as_bytes()];
+        entries.append(NewId::Auto(1_700_000_000_000 + number / 250), &pairs, limits).unwrap();
+    }
+    let each = entries.heap_bytes() as f64 / 50_000.0;
+    assert!(each < 33.0, "{each} bytes an entry");
+}

@@ -258,10 +258,11 @@ impl Node {
         answer: impl FnOnce(TimeoutReply, &mut ReplyBuf),
     ) -> bool {
         let Some(mut session) = self.take_session(conn) else { return false };
-        let on_timeout = session.waiting.as_ref().map(|waiting| waiting.on_timeout);
+        let waiting = session.waiting.as_ref().map(|waiting| (waiting.on_timeout, waiting.spec));
         self.stop_waiting(&mut session);
         self.put_back(session);
-        let Some(on_timeout) = on_timeout else { return false };
+        let Some((on_timeout, spec)) = waiting else { return false };
+        self.stats.per_command[self.registry.index(spec)].calls += 1;
         self.unblock(conn, |session| {
             let from = session.reply.buf.len();
             answer(on_timeout, &mut session.reply);

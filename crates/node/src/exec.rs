@@ -319,7 +319,8 @@ impl Node {
                     self.carry_effects(session, args, raw);
                 }
                 if let Some(request) = self.effects.blocked.take() {
-                    self.start_waiting(session, spec, args, request);
+                    // It counts as a call once it is answered.
+                    return self.start_waiting(session, spec, args, request);
                 }
             }
             Handler::Host => self.host.get(index)(self, session, args),

@@ -66,6 +66,7 @@ mod element;
 mod env;
 pub mod errors;
 mod generic;
+mod geo;
 pub mod glob;
 mod hashes;
 mod hyperloglog;

@@ -9,6 +9,7 @@ const GROUPS: &[&[CommandSpec]] = &[
     crate::sort::ROWS,
     crate::hashes::ROWS,
     crate::zsets::ROWS,
+    crate::geo::ROWS,
     crate::bits::ROWS,
     crate::hyperloglog::ROWS,
     crate::streams::ROWS,

@@ -197,7 +197,7 @@ impl Generator {
         macro_rules! words {
             ($($word:expr),*) => { words.extend([$(Vec::from($word)),*]) };
         }
-        match self.rng.u8(0..80) {
+        match self.rng.u8(0..82) {
             0..5 => {
                 words!("SET", self.key(), self.value());
                 for word in ["NX", "xx", "GET", "KEEPTTL"] {
@@ -304,6 +304,7 @@ impl Generator {
             66..71 => words = super::zsets::request(&mut self.rng, self.chance),
             71..77 => words = super::lists::request(&mut self.rng),
             77..79 => words = super::sort::request(&mut self.rng),
+            79..81 if self.short_expiries => words = super::geo::request(&mut self.rng, true),
             _ => words!("DBSIZE"),
         }
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
@@ -327,7 +328,7 @@ pub(super) fn alike(command: &str, ours: &[u8], theirs: &[u8]) -> bool {
         },
         // An old server looks for the key before it looks at the expiry.
         "GETEX" => matches!((ours, theirs), (Value::Error(_), Value::Null | Value::Error(_))),
-        "KEYS" | "SCAN" | "SSCAN" | "HGETALL" | "HKEYS" | "HVALS" | "HSCAN" | "SMEMBERS" | "SINTER"
+        "KEYS" | "SCAN" | "SSCAN" | "ZSCAN" | "HGETALL" | "HKEYS" | "HVALS" | "HSCAN" | "SMEMBERS" | "SINTER"
         | "SUNION" | "SDIFF" => sorted(ours) == sorted(theirs),
         _ => false,
     }

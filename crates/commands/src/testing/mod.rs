@@ -4,6 +4,7 @@ mod bits;
 mod differential;
 mod expiry;
 mod generic;
+mod geo;
 mod hashes;
 mod hyperloglog;
 mod lists;

@@ -17,6 +17,8 @@ const NEWER: &[&str] = &[
     "bzpopmax",
     "bzpopmin",
     "delifeq",
+    "georadius",
+    "georadiusbymember",
     "msetex",
     "multi",
     "sinterstore",

@@ -11,6 +11,8 @@ mod remove;
 
 use crate::row::*;
 
+pub(crate) use add::zadd;
+
 const GROUP: &str = "sorted-set";
 
 /// The key of a command that reads one sorted set.

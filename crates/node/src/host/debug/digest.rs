@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use keyspace::{Entry, HashRef, Keyspace, Kind, SetRef, TextBuffer};
+use keyspace::{Entry, HashRef, Keyspace, Kind, ListRef, SetRef, TextBuffer, ZSetRef};
 use sha1::{Digest as _, Sha1};
 
 /// A digest being built.
@@ -50,6 +50,15 @@ impl Digest {
                 pair.mix(field.value.text(&mut text));
                 self.xor(&pair.0);
             }
+        } else if let Some(set) = ZSetRef::of(entry) {
+            for (member, score) in set.all() {
+                let mut pair = Digest::default();
+                pair.mix(member.text(&mut text));
+                pair.mix(resp::format_double(score).as_bytes());
+                self.xor(&pair.0);
+            }
+        } else if let Some(list) = ListRef::of(entry) {
+            list.iter().for_each(|element| self.mix(element.text(&mut text)));
         } else if let Some(stream) = entry.stream() {
             for item in stream.entries.iter() {
                 self.mix(format!("{}.{}", item.id.ms, item.id.seq).as_bytes());
@@ -146,6 +155,8 @@ mod tests {
         for (request, digest) in [
             (&["SADD", "s", "a", "1", "b"][..], "e8f32bbb1ad9bf537c8867de4f19fec9e001296d"),
             (&["HSET", "h", "f", "v", "g", "12"], "8530acc75d5274eb0fc0da86f28ed5533274a6d4"),
+            (&["ZADD", "z", "1", "a", "2.5", "b"], "c45c5b051acd64070e5ed1a949939d5145f806c5"),
+            (&["RPUSH", "l", "a", "12"], "30806f71bb963648be6a7af0889f82e2d7ee8dc8"),
             (&["XADD", "x", "5-1", "f", "v", "g", "12"], "93f2406a3a9110f609fba36fa1e61b745efec7a8"),
         ] {
             node.run(request);

@@ -328,8 +328,8 @@ pub(super) fn alike(command: &str, ours: &[u8], theirs: &[u8]) -> bool {
         },
         // An old server looks for the key before it looks at the expiry.
         "GETEX" => matches!((ours, theirs), (Value::Error(_), Value::Null | Value::Error(_))),
-        "KEYS" | "SCAN" | "SSCAN" | "ZSCAN" | "HGETALL" | "HKEYS" | "HVALS" | "HSCAN" | "SMEMBERS" | "SINTER"
-        | "SUNION" | "SDIFF" => sorted(ours) == sorted(theirs),
+        "KEYS" | "SCAN" | "SSCAN" | "ZSCAN" | "HGETALL" | "HKEYS" | "HVALS" | "HSCAN" | "SMEMBERS"
+        | "SINTER" | "SUNION" | "SDIFF" => sorted(ours) == sorted(theirs),
         _ => false,
     }
 }

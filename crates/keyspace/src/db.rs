@@ -175,6 +175,8 @@ impl Db {
         let before = old.as_ptr().expiry();
         chunk.note_expiry(at.segment(), before, after);
         self.table.totals.note_expiry(before, after);
+        let new = chunk.record(at);
+        self.table.totals.hashes.note_value(new.key(), new.object());
         (Some(Removed::new(old).into()), index, at)
     }
 
@@ -238,6 +240,19 @@ impl Db {
     /// A time before which no key expires; `None` when no key ever does.
     pub fn earliest_expiry(&self) -> Option<u64> {
         self.table.totals.earliest()
+    }
+
+    /// Number of hashes with fields that expire.
+    pub fn timed_hashes(&self) -> usize {
+        self.table.totals.hashes.len()
+    }
+
+    /// The key of a hash that may have a field which expires at `now_ms` or earlier.
+    ///
+    /// Once [`crate::HashMut::remove_due`] has been called for it, or the key has been removed, this gives another one. Looks at no
+    /// hash itself.
+    pub fn due_hash(&self, now_ms: u64) -> Option<&[u8]> {
+        self.table.totals.hashes.due(now_ms)
     }
 
     /// All entries, in no particular order.

@@ -293,6 +293,13 @@ impl<'a> EntryMut<'a> {
         self.chunk.record_mut(self.at).and_then(RecordMut::into_object_mut)
     }
 
+    /// Lists the value among the hashes with fields that expire if it has some, and else does not. To be called after a change that
+    /// may have changed that.
+    pub(crate) fn note_fields(&mut self) {
+        let record = self.chunk.record(self.at);
+        self.totals.hashes.note_value(record.key(), record.object());
+    }
+
     /// Sets when the key expires, or that it does not.
     pub fn set_expiry(&mut self, expiry: Option<u64>) {
         let before = self.as_entry().expiry();
@@ -311,7 +318,14 @@ impl<'a> EntryMut<'a> {
     /// the old one, or shares it.
     fn rebuild(&mut self, expiry: Option<u64>, raw: bool, value: Option<Payload<'_>>) {
         let old = self.chunk.record(self.at);
-        let payload = value.unwrap_or_else(|| payload_of(old));
+        let payload = match value {
+            Some(value) => {
+                let object = if let Payload::Hung(object) = &value { Some(&**object) } else { None };
+                self.totals.hashes.note_value(old.key(), object);
+                value
+            }
+            None => payload_of(old),
+        };
         let record = RecordRef::new(Parts { key: old.key(), payload, expiry, access: old.access(), raw });
         drop(self.chunk.replace(self.at, record));
     }

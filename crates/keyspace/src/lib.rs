@@ -60,6 +60,7 @@ mod chunk;
 mod db;
 mod directory;
 mod entry;
+mod fields;
 mod frozen;
 mod hash;
 mod keyspace;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::block::COORD_BITS;
 use crate::chunk::{At, Chunk, NEVER};
 use crate::directory::Directory;
+use crate::fields::TimedHashes;
 use crate::hash::{Hasher, POSITION_BITS, POSITION_END, Position};
 use crate::record::{RecordPtr, RecordRef};
 use crate::segment::{Home, MAX_BLOCKS, first_coord};
@@ -20,6 +21,8 @@ pub(crate) struct Totals {
     expiry_sum: u128,
     /// No later than any expiry. Atomic for the reason that a chunk's is.
     earliest: AtomicU64,
+    /// Hashes with fields that expire.
+    pub(crate) hashes: TimedHashes,
 }
 
 impl Totals {
@@ -124,6 +127,9 @@ impl Table {
     pub(crate) fn insert(&mut self, position: Position, mut record: RecordRef) -> (usize, At) {
         self.totals.note_expiry(None, record.as_ptr().expiry());
         self.totals.len += 1;
+        if let Some(object) = record.as_ptr().object() {
+            self.totals.hashes.note_value(record.as_ptr().key(), Some(object));
+        }
         // Segments have no reason to be much deeper than even hashing would make them: a directory that colliding
         // keys could deepen at will would grow without bound.
         let even = (self.totals.len / 64).checked_ilog2().unwrap_or(0);
@@ -149,6 +155,7 @@ impl Table {
         }
         self.totals.len -= 1;
         self.totals.note_expiry(record.as_ptr().expiry(), None);
+        self.totals.hashes.note(key, None);
         if self.totals.len == 0 {
             self.directory = Directory::default();
         }
@@ -308,6 +315,7 @@ impl Table {
         assert_eq!(expiries.len(), self.totals.timed);
         assert_eq!(expiries.iter().map(|&at| u128::from(at)).sum::<u128>(), self.totals.expiry_sum);
         assert!(expiries.iter().all(|&at| self.totals.earliest().is_some_and(|earliest| earliest <= at)));
+        self.totals.hashes.check(records.iter().map(|record| (record.key(), record.object())));
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod collisions;
 mod expiry;
+mod fields;
 mod model;
 mod random;
 mod scan;

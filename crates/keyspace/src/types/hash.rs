@@ -194,8 +194,8 @@ impl<H: Holder> HashMut<'_, H> {
     /// Sets a field; says whether it is new.
     #[inline]
     pub fn set(&mut self, name: &[u8], value: &[u8], expiry: FieldExpiry) -> bool {
-        if let Some(table) = self.table_mut() {
-            return table.insert(name, value, expiry);
+        if let Some(new) = self.change_table(|table| table.insert(name, value, expiry)) {
+            return new;
         }
         let HashRef::Pack(pack) = self.get() else { return false };
         let (found, end) = (pack.find(name, 2), pack.as_bytes().len());
@@ -215,7 +215,7 @@ impl<H: Holder> HashMut<'_, H> {
             }
             _ => {
                 self.grow();
-                self.table_mut().is_some_and(|table| table.insert(name, value, expiry))
+                self.change_table(|table| table.insert(name, value, expiry)) == Some(true)
             }
         }
     }
@@ -228,14 +228,14 @@ impl<H: Holder> HashMut<'_, H> {
             }
             self.grow();
         }
-        self.table_mut().is_some_and(|table| table.set_expiry(name, expiry))
+        self.change_table(|table| table.set_expiry(name, expiry)) == Some(true)
     }
 
     /// Takes a field out; says whether it was there.
     #[inline]
     pub fn remove(&mut self, name: &[u8]) -> bool {
-        if let Some(table) = self.table_mut() {
-            return table.remove(name);
+        if let Some(removed) = self.change_table(|table| table.remove(name)) {
+            return removed;
         }
         let HashRef::Pack(pack) = self.get() else { return false };
         let Some(field) = pack.find(name, 2) else { return false };
@@ -246,7 +246,19 @@ impl<H: Holder> HashMut<'_, H> {
 
     /// Takes out up to `max` fields that expire at `now_ms` or earlier, and gives them to `f`; says whether there are more.
     pub fn remove_due(&mut self, now_ms: u64, max: usize, f: &mut dyn FnMut(Field<'_>)) -> bool {
-        self.table_mut().is_some_and(|table| table.remove_due(now_ms, max, &mut |item| f(field_of(item))))
+        self.change_table(|table| table.remove_due(now_ms, max, &mut |item| f(field_of(item)))) == Some(true)
+    }
+
+    /// Changes the table, if it is one, and has it noted when other fields expire first then.
+    #[inline]
+    fn change_table<R>(&mut self, f: impl FnOnce(&mut Table) -> R) -> Option<R> {
+        let table = self.table_mut()?;
+        let before = table.earliest_expiry();
+        let result = f(table);
+        if table.earliest_expiry() != before {
+            self.holder.note_fields();
+        }
+        Some(result)
     }
 
     /// Becomes a table if it is none.

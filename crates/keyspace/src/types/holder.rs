@@ -25,6 +25,9 @@ pub trait Holder {
 
     /// The hasher for tables inside the value.
     fn hasher(&self) -> &Hasher;
+
+    /// To be called when it has changed which fields of a hash expire first. A value without a key is noted once it gets one.
+    fn note_fields(&mut self) {}
 }
 
 impl Holder for EntryMut<'_> {
@@ -54,6 +57,10 @@ impl Holder for EntryMut<'_> {
     fn hasher(&self) -> &Hasher {
         EntryMut::hasher(self)
     }
+
+    fn note_fields(&mut self) {
+        EntryMut::note_fields(self);
+    }
 }
 
 impl<H: Holder + ?Sized> Holder for &mut H {
@@ -82,6 +89,10 @@ impl<H: Holder + ?Sized> Holder for &mut H {
 
     fn hasher(&self) -> &Hasher {
         (**self).hasher()
+    }
+
+    fn note_fields(&mut self) {
+        (**self).note_fields();
     }
 }
 

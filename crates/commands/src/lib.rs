@@ -92,6 +92,7 @@ pub use ctx::Ctx;
 pub use effects::{BlockRequest, Effects, EventClass, KeyEvent, Rewritten, TimeoutReply};
 pub use env::{Env, ExpiryMode};
 pub use errors::Reject;
+pub use hashes::expire_fields;
 pub use keys::{Begin, Find, KeyFlags, KeyIter, KeyRange, KeySpec};
 pub use registry::{Registry, RenameError};
 pub use spec::{AclCategories, CommandSpec, Flags, Handler};

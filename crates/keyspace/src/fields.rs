@@ -77,7 +77,9 @@ impl TimedHashes {
             }
         }
         assert_eq!(self.by_key.len(), hashes);
-        assert!(self.by_time.iter().map(|(at, key)| (key, at)).all(|(key, at)| self.by_key.get(key) == Some(at)));
+        assert!(
+            self.by_time.iter().map(|(at, key)| (key, at)).all(|(key, at)| self.by_key.get(key) == Some(at))
+        );
         assert_eq!(self.by_time.len(), hashes);
     }
 }

@@ -336,6 +336,22 @@ impl Node {
 
     /// What a data command did goes to the log, to those who watch its keys, and to the save points.
     fn carry_effects(&mut self, session: &mut Session, args: Args<'_>, raw: Option<&[u8]>) {
+        self.note_effects(Some(session));
+        if self.replication.is_logging() && self.effects.count() > 0 {
+            self.replication.log_effects(&self.effects, session.db, args, raw);
+            session.last_write = self.replication.log.end();
+        }
+    }
+
+    /// The same for what the instance did of itself in a database, all of which is in the effects' own log.
+    pub(crate) fn carry_own_effects(&mut self, db: usize) {
+        self.note_effects(None);
+        if self.replication.is_logging() && self.effects.count() > 0 {
+            self.replication.log_effects(&self.effects, db, Args::new(&[], &[]), None);
+        }
+    }
+
+    fn note_effects(&mut self, session: Option<&mut Session>) {
         self.persistence.dirty += self.effects.dirty;
         self.stats.expired += self.effects.expired;
         if !self.effects.garbage.is_empty() {
@@ -347,11 +363,7 @@ impl Node {
         }
         if self.effects.track_keys {
             self.note_gone();
-            self.touch_watched(Some(session));
-        }
-        if self.replication.is_logging() && self.effects.count() > 0 {
-            self.replication.log_effects(&self.effects, session.db, args, raw);
-            session.last_write = self.replication.log.end();
+            self.touch_watched(session);
         }
     }
 

@@ -82,6 +82,7 @@ pub(crate) struct Stats {
     pub net_repl_in: u64,
     pub net_repl_out: u64,
     pub expired: u64,
+    pub expired_fields: u64,
     pub expired_time_cap: u64,
     pub hits: u64,
     pub misses: u64,

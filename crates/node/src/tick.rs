@@ -1,6 +1,6 @@
 //! What happens as time passes, and when settings change.
 
-use commands::ExpiryMode;
+use commands::{Ctx, ExpiryMode};
 
 use crate::node::{Gate, Node};
 use crate::session::Blocked;
@@ -28,6 +28,7 @@ impl Node {
         self.tick_downstream();
         self.serve_waiting();
         self.expire_keys();
+        self.expire_fields();
         self.serve_ready();
         self.resume_served();
         self.check_save_points();
@@ -54,9 +55,14 @@ impl Node {
         }
     }
 
-    /// Deletes keys whose time is over. Only a master does: its replicas wait for the deletions in its log.
+    /// Whether what is over is to be deleted unasked. Only a master does that: its replicas wait for the deletions in its log.
+    fn expires_actively(&self) -> bool {
+        self.debug.active_expire && self.env.expiry == ExpiryMode::Delete && self.pause.active.is_none()
+    }
+
+    /// Deletes keys whose time is over.
     fn expire_keys(&mut self) {
-        if !self.debug.active_expire || self.env.expiry != ExpiryMode::Delete || self.pause.active.is_some() {
+        if !self.expires_actively() {
             return;
         }
         let now_ms = self.now.unix_ms();
@@ -106,6 +112,41 @@ impl Node {
             self.note_gone();
             self.touch_watched(None);
         }
+    }
+
+    /// Deletes fields of hashes whose time is over.
+    fn expire_fields(&mut self) {
+        if !self.expires_actively() {
+            return;
+        }
+        let mut left = EXPIRE_BATCH * EXPIRE_ROUNDS;
+        for db in 0..self.keyspace.databases() {
+            while left > 0 {
+                let Some(key) = self.keyspace.db(db).due_hash(self.env.now_ms).map(Box::<[u8]>::from) else {
+                    break;
+                };
+                left -= self.expire_fields_of(db, &key, left.min(EXPIRE_BATCH)).clamp(1, left);
+            }
+        }
+    }
+
+    /// Deletes up to `max` fields of a hash; gives how many those were.
+    fn expire_fields_of(&mut self, db: usize, key: &[u8], max: usize) -> usize {
+        self.effects.clear();
+        let mut ctx = Ctx {
+            ks: &mut self.keyspace,
+            db,
+            // Nobody has asked.
+            out: &mut resp::ReplyBuf::new(),
+            env: &self.env,
+            fx: &mut self.effects,
+            rng: &mut self.rng,
+            registry: &self.registry,
+        };
+        let gone = commands::expire_fields(&mut ctx, key, max);
+        self.stats.expired_fields += gone as u64;
+        self.carry_own_effects(db);
+        gone
     }
 
     /// Clients that are idle for too long, or that do not take their replies.

@@ -29,7 +29,7 @@ pub(crate) fn pexpireat(ctx: &mut Ctx<'_>, args: Args<'_>) {
 
 /// On which old expiry a new one depends.
 #[derive(Clone, Copy, Default)]
-struct Condition {
+pub(crate) struct Condition {
     none: bool,
     some: bool,
     greater: bool,
@@ -37,7 +37,8 @@ struct Condition {
 }
 
 impl Condition {
-    fn parse(args: Args<'_>) -> Result<Self, String> {
+    /// Reads the words of it; the error is the reply.
+    pub(crate) fn parse(args: Args<'_>) -> Result<Self, String> {
         let mut condition = Condition::default();
         for word in args.iter() {
             let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
@@ -59,7 +60,7 @@ impl Condition {
     }
 
     /// A key without an expiry lives for ever: longer than any.
-    fn allows(self, old: Option<u64>, new: i64) -> bool {
+    pub(crate) fn allows(self, old: Option<u64>, new: i64) -> bool {
         let old = old.map(|old| old as i64);
         !(self.none && old.is_some()
             || self.some && old.is_none()

@@ -10,6 +10,7 @@ mod scan;
 
 use crate::row::*;
 
+pub(crate) use expire::Condition;
 pub(crate) use look::dbsize;
 
 const GROUP: &str = "generic";

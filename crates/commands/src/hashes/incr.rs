@@ -12,8 +12,8 @@ use crate::strings::float::Float;
 /// What a counter was before it is added to.
 struct Before<T> {
     value: T,
-    /// It expires, and goes on to.
-    timed: bool,
+    /// When it expires, which stays.
+    expiry: Option<u64>,
     /// There was a field, but its time was over.
     over: bool,
 }
@@ -27,12 +27,12 @@ fn read<T>(
 ) -> Result<Before<T>, &'static str> {
     let env = ctx.env;
     let Some(entry) = ctx.lookup_write(args.at(1)) else {
-        return Ok(Before { value: zero, timed: false, over: false });
+        return Ok(Before { value: zero, expiry: None, over: false });
     };
     match HashRef::of(&entry).ok_or(WRONG_TYPE)?.get(args.at(2)) {
-        None => Ok(Before { value: zero, timed: false, over: false }),
-        Some((_, expiry)) if env.is_expired(expiry) => Ok(Before { value: zero, timed: false, over: true }),
-        Some((text, expiry)) => Ok(Before { value: parse(text)?, timed: expiry.is_some(), over: false }),
+        None => Ok(Before { value: zero, expiry: None, over: false }),
+        Some((_, expiry)) if env.is_expired(expiry) => Ok(Before { value: zero, expiry: None, over: true }),
+        Some((text, expiry)) => Ok(Before { value: parse(text)?, expiry, over: false }),
     }
 }
 
@@ -70,17 +70,17 @@ pub(crate) fn hincrby(ctx: &mut Ctx<'_>, args: Args<'_>) {
     let mut digits = itoa::Buffer::new();
     let text = digits.format(sum).as_bytes();
     store(ctx, args, text, expiry_after(&before));
-    ctx.modified(EventClass::HASH, "hincrby", args.at(1));
-    if before.over {
-        // To a reader of the log, who does not expire by himself, the old number is still there.
-        ctx.fx.rewrite(&[b"HSET", args.at(1), args.at(2), text]);
+    if before.over || before.expiry.is_some() {
+        // To a reader of the log, who does not expire by himself or does so later, another number may be there.
+        log_sum(ctx, args, text, &before);
     }
+    ctx.modified(EventClass::HASH, "hincrby", args.at(1));
     ctx.out.int(sum);
 }
 
 /// HINCRBYFLOAT key field increment
 pub(crate) fn hincrbyfloat(ctx: &mut Ctx<'_>, args: Args<'_>) {
-    let (key, name) = (args.at(1), args.at(2));
+    let key = args.at(1);
     let Some(by) = Float::parse(args.at(3)) else { return ctx.out.error(NOT_FLOAT) };
     if !matches!(by, Float::Finite { .. }) {
         return ctx.out.error("ERR value is NaN or Infinity");
@@ -96,12 +96,24 @@ pub(crate) fn hincrbyfloat(ctx: &mut Ctx<'_>, args: Args<'_>) {
         return ctx.out.error("ERR increment would produce NaN or Infinity");
     };
     store(ctx, args, text.as_bytes(), expiry_after(&before));
+    // The sum, not the addition: another machine may compute with another precision.
+    log_sum(ctx, args, text.as_bytes(), &before);
     ctx.modified(EventClass::HASH, "hincrbyfloat", key);
     ctx.out.bulk(text.as_bytes());
-    // The sum, not the addition: another machine may compute with another precision. HSET takes an expiry away.
-    if before.timed {
-        ctx.fx.rewrite(&[b"HSETEX", key, b"KEEPTTL", b"FIELDS", b"1", name, text.as_bytes()]);
-    } else {
-        ctx.fx.rewrite(&[b"HSET", key, name, text.as_bytes()]);
+}
+
+/// Logs what a counter is now. HSET would take its expiry away.
+fn log_sum<T>(ctx: &mut Ctx<'_>, args: Args<'_>, text: &[u8], before: &Before<T>) {
+    let (key, name) = (args.at(1), args.at(2));
+    match before.expiry {
+        Some(at) => {
+            let mut digits = itoa::Buffer::new();
+            let at = digits.format(at).as_bytes();
+            ctx.fx.rewrite(&[b"HSETEX", key, b"PXAT", at, b"FIELDS", b"1", name, text]);
+        }
+        None => ctx.fx.rewrite(&[b"HSET", key, name, text]),
+    }
+    if before.over {
+        ctx.notify(EventClass::HASH, "hexpired", key);
     }
 }

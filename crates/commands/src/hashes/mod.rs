@@ -2,10 +2,17 @@
 //!
 //! A field whose time is over is hidden from every command; it is deleted by the expire cycle of a master (see `expire`).
 
+mod expire;
+mod fields;
 mod get;
+mod getex;
 mod incr;
 mod random;
 mod set;
+mod setex;
+mod ttl;
+
+pub use expire::expire_fields;
 
 use keyspace::{Element, Field, HashRef};
 
@@ -13,6 +20,8 @@ use crate::row::*;
 use crate::{Ctx, Env};
 
 const GROUP: &str = "hash";
+const FIELDS: &str = "key FIELDS numfields field [field ...]";
+const PER_FIELD: &str = "O(N), N being the number of fields given";
 
 pub(crate) const ROWS: &[CommandSpec] = &[
     data("hdel", -3, GROUP, "2.0.0", set::hdel)
@@ -29,6 +38,29 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .acl(Acl::HASH)
         .keys(&[KeySpec::one(1, RO)])
         .doc("key field", "Says whether a hash has a field.", "O(1)"),
+    data("hexpire", -6, GROUP, "9.0.0", expire::hexpire)
+        .flags(WRITE | FAST)
+        .acl(Acl::HASH)
+        .keys(&[KeySpec::one(1, RW | UPDATE)])
+        .doc(
+            "key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]",
+            "Lets fields expire after some seconds.",
+            PER_FIELD,
+        ),
+    data("hexpireat", -6, GROUP, "9.0.0", expire::hexpireat)
+        .flags(WRITE | FAST)
+        .acl(Acl::HASH)
+        .keys(&[KeySpec::one(1, RW | UPDATE)])
+        .doc(
+            "key unix-time-seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]",
+            "Lets fields expire at a time in seconds.",
+            PER_FIELD,
+        ),
+    data("hexpiretime", -5, GROUP, "9.0.0", ttl::hexpiretime)
+        .flags(READONLY | FAST)
+        .acl(Acl::HASH)
+        .keys(&[KeySpec::one(1, RO | ACCESS)])
+        .doc(FIELDS, "Returns when fields expire, in seconds.", PER_FIELD),
     data("hget", 3, GROUP, "2.0.0", get::hget)
         .flags(READONLY | FAST)
         .acl(Acl::HASH)
@@ -40,6 +72,20 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .keys(&[KeySpec::one(1, RO | ACCESS)])
         .tips(&["nondeterministic_output_order"])
         .doc("key", "Returns all fields with their values.", "O(N), N being the size of the hash"),
+    data("hgetdel", -5, GROUP, "9.1.0", getex::hgetdel)
+        .flags(WRITE | FAST)
+        .acl(Acl::HASH)
+        .keys(&[KeySpec::one(1, RW | ACCESS | DELETE)])
+        .doc(FIELDS, "Returns the values of fields and deletes them.", PER_FIELD),
+    data("hgetex", -5, GROUP, "9.0.0", getex::hgetex)
+        .flags(WRITE | FAST)
+        .acl(Acl::HASH)
+        .keys(&[KeySpec::one(1, RW | ACCESS | UPDATE)])
+        .doc(
+            "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST] FIELDS numfields field [field ...]",
+            "Returns the values of fields and sets when they expire.",
+            PER_FIELD,
+        ),
     data("hincrby", 4, GROUP, "2.0.0", incr::hincrby)
         .flags(WRITE | DENYOOM | FAST)
         .acl(Acl::HASH)
@@ -83,6 +129,39 @@ pub(crate) const ROWS: &[CommandSpec] = &[
             "Sets several fields: HSET with another reply.",
             "O(N), N being the number of fields given",
         ),
+    data("hpersist", -5, GROUP, "9.0.0", expire::hpersist)
+        .flags(WRITE | FAST)
+        .acl(Acl::HASH)
+        .keys(&[KeySpec::one(1, RW | UPDATE)])
+        .doc(FIELDS, "Removes the expiry of fields.", PER_FIELD),
+    data("hpexpire", -6, GROUP, "9.0.0", expire::hpexpire)
+        .flags(WRITE | FAST)
+        .acl(Acl::HASH)
+        .keys(&[KeySpec::one(1, RW | UPDATE)])
+        .doc(
+            "key milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]",
+            "Lets fields expire after some milliseconds.",
+            PER_FIELD,
+        ),
+    data("hpexpireat", -6, GROUP, "9.0.0", expire::hpexpireat)
+        .flags(WRITE | FAST)
+        .acl(Acl::HASH)
+        .keys(&[KeySpec::one(1, RW | UPDATE)])
+        .doc(
+            "key unix-time-milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]",
+            "Lets fields expire at a time in milliseconds.",
+            PER_FIELD,
+        ),
+    data("hpexpiretime", -5, GROUP, "9.0.0", ttl::hpexpiretime)
+        .flags(READONLY | FAST)
+        .acl(Acl::HASH)
+        .keys(&[KeySpec::one(1, RO | ACCESS)])
+        .doc(FIELDS, "Returns when fields expire, in milliseconds.", PER_FIELD),
+    data("hpttl", -5, GROUP, "9.0.0", ttl::hpttl)
+        .flags(READONLY | FAST)
+        .acl(Acl::HASH)
+        .keys(&[KeySpec::one(1, RO | ACCESS)])
+        .doc(FIELDS, "Returns for how many milliseconds fields will stay.", PER_FIELD),
     data("hrandfield", -2, GROUP, "6.2.0", random::hrandfield)
         .flags(READONLY)
         .acl(Acl::HASH)
@@ -112,6 +191,15 @@ pub(crate) const ROWS: &[CommandSpec] = &[
             "Sets fields of a hash; creates it if need be.",
             "O(N), N being the number of fields given",
         ),
+    data("hsetex", -6, GROUP, "9.0.0", setex::hsetex)
+        .flags(WRITE | DENYOOM | FAST)
+        .acl(Acl::HASH)
+        .keys(&[KeySpec::one(1, RW | INSERT)])
+        .doc(
+            "key [NX | XX] [FNX | FXX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL] FIELDS numfields <field value> [field value ...]",
+            "Sets fields and when they expire.",
+            PER_FIELD,
+        ),
     data("hsetnx", 4, GROUP, "2.0.0", set::hsetnx)
         .flags(WRITE | DENYOOM | FAST)
         .acl(Acl::HASH)
@@ -122,6 +210,11 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .acl(Acl::HASH)
         .keys(&[KeySpec::one(1, RO)])
         .doc("key field", "Returns the length of the value of a field.", "O(1)"),
+    data("httl", -5, GROUP, "9.0.0", ttl::httl)
+        .flags(READONLY | FAST)
+        .acl(Acl::HASH)
+        .keys(&[KeySpec::one(1, RO | ACCESS)])
+        .doc(FIELDS, "Returns for how many seconds fields will stay.", PER_FIELD),
     data("hvals", 2, GROUP, "2.0.0", get::hvals)
         .flags(READONLY)
         .acl(Acl::HASH)

@@ -34,17 +34,23 @@ fn set_all(ctx: &mut Ctx<'_>, args: Args<'_>, name: &str) -> Option<usize> {
     let updated = ctx.update(key, |entry| {
         let mut hash = HashMut::of(entry, &env.limits)?;
         hash.expect(count);
-        let mut added = 0;
+        let (mut added, mut renewed) = (0, false);
         for at in 0..count {
             let (name, value) = (pairs.at(2 * at), pairs.at(2 * at + 1));
             let over = hash.get().expires() > 0
                 && hash.get().get(name).is_some_and(|(_, expiry)| env.is_expired(expiry));
             added += usize::from(hash.set(name, value, FieldExpiry::Clear) || over);
+            renewed |= over;
         }
-        Some(added)
+        Some((added, renewed))
     });
     let added = match updated {
-        Some(Some(added)) => added,
+        Some(Some((added, renewed))) => {
+            if renewed {
+                ctx.notify(EventClass::HASH, "hexpired", key);
+            }
+            added
+        }
         Some(None) => {
             ctx.out.error(WRONG_TYPE);
             return None;
@@ -90,11 +96,12 @@ pub(crate) fn hsetnx(ctx: &mut Ctx<'_>, args: Args<'_>) {
             false
         }
     };
-    ctx.modified(EventClass::HASH, "hset", key);
     if over {
         // To a reader of the log, who does not expire by himself, the field is still there.
         ctx.fx.rewrite(&[b"HSET", key, name, value]);
+        ctx.notify(EventClass::HASH, "hexpired", key);
     }
+    ctx.modified(EventClass::HASH, "hset", key);
     ctx.out.int(1);
 }
 

@@ -5,6 +5,7 @@ mod differential;
 mod expiry;
 mod generic;
 mod geo;
+mod hash_fields;
 mod hashes;
 mod hyperloglog;
 mod lists;

@@ -33,11 +33,8 @@ enum Op {
 fn ops() -> impl Strategy<Value = Op> {
     let key = 0..5u8;
     let field = 0..6u8;
-    let expiry = prop_oneof![
-        Just(FieldExpiry::Keep),
-        Just(FieldExpiry::Clear),
-        (0..100u64).prop_map(FieldExpiry::At)
-    ];
+    let expiry =
+        prop_oneof![Just(FieldExpiry::Keep), Just(FieldExpiry::Clear), (0..100u64).prop_map(FieldExpiry::At)];
     prop_oneof![
         8 => (key.clone(), field.clone(), expiry).prop_map(|(key, field, expiry)| Op::Set(key, field, expiry)),
         4 => (key.clone(), field.clone(), prop::option::of(0..100u64)).prop_map(|(k, f, at)| Op::SetExpiry(k, f, at)),
@@ -167,7 +164,10 @@ fn check(keyspace: &Keyspace, model: &Model) {
             };
             let fields = HashRef::of(&entry).expect("a hash").iter();
             let fields: Hash = fields.map(|field| (field.name.to_vec(), field.expiry)).collect();
-            assert_eq!(&fields, &hash.iter().map(|(name, at)| (Element::from_text(name).to_vec(), *at)).collect());
+            assert_eq!(
+                &fields,
+                &hash.iter().map(|(name, at)| (Element::from_text(name).to_vec(), *at)).collect()
+            );
         }
     }
 }

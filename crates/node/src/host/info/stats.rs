@@ -24,6 +24,7 @@ pub(super) fn write(node: &Node, _: &Session, report: &mut Report) {
     report.put("sync_partial_ok", stats.sync_partial_ok);
     report.put("sync_partial_err", stats.sync_partial_err);
     report.put("expired_keys", stats.expired);
+    report.put("expired_fields", stats.expired_fields);
     report.put("expired_time_cap_reached_count", stats.expired_time_cap);
     report.zeros(&[
         "evicted_keys",

@@ -265,3 +265,94 @@ impl Node {
         self.refresh_gate();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use backlog::Offset;
+
+    use crate::testing::Fixture;
+
+    /// What went into the log behind an offset.
+    fn log_from(fixture: &Fixture, from: Offset) -> String {
+        let slices = fixture.node.replication.log.slices(from).expect("nothing was trimmed");
+        let bytes: Vec<u8> = slices.flatten().copied().collect();
+        String::from_utf8_lossy(&bytes).replace("\r\n", " ")
+    }
+
+    fn logging() -> Fixture {
+        let mut fixture = Fixture::new();
+        let node = &mut fixture.node;
+        node.replication.begin_logging(&mut node.rng);
+        fixture
+    }
+
+    #[test]
+    fn fields_that_are_over_are_deleted_and_logged() {
+        let mut fixture = logging();
+        fixture.run(&["HSET", "h", "stays", "1"]);
+        fixture.run(&["HSETEX", "h", "PX", "150", "FIELDS", "1", "goes", "2"]);
+        fixture.run(&["HSETEX", "all", "PX", "150", "FIELDS", "2", "a", "1", "b", "2"]);
+        fixture.run(&["SELECT", "3"]);
+        fixture.run(&["HSETEX", "other", "PX", "150", "FIELDS", "1", "a", "1"]);
+        let before = fixture.node.replication.log.end();
+        fixture.advance_ms(100);
+        assert_eq!(fixture.node.replication.log.end(), before, "nothing is over yet");
+
+        fixture.advance_ms(100);
+        let log = log_from(&fixture, before);
+        for deletion in ["*3 $4 HDEL $1 h $4 goes", "*4 $4 HDEL $3 all", "$1 3 *3 $4 HDEL $5 other $1 a"] {
+            assert!(log.contains(deletion), "{deletion} is not in {log}");
+        }
+        assert_eq!(fixture.run(&["EXISTS", "other"]), ":0\r\n");
+        fixture.run(&["SELECT", "0"]);
+        assert_eq!(fixture.run(&["HLEN", "h"]), ":1\r\n");
+        assert_eq!(fixture.run(&["EXISTS", "all"]), ":0\r\n");
+        assert!(fixture.run(&["INFO", "stats"]).contains("expired_fields:4\r\n"));
+        let after = fixture.node.replication.log.end();
+        fixture.advance_ms(1000);
+        assert_eq!(fixture.node.replication.log.end(), after, "what is gone is deleted once");
+    }
+
+    #[test]
+    fn a_large_backlog_of_fields_takes_several_ticks() {
+        let mut fixture = Fixture::new();
+        let names: Vec<String> = (0..20_000).map(|number| number.to_string()).collect();
+        for names in names.chunks(500) {
+            let mut words = vec!["HSETEX", "h", "PX", "10", "FIELDS", "500"];
+            words.extend(names.iter().flat_map(|name| [name.as_str(), "v"]));
+            assert_eq!(fixture.run(&words), ":1\r\n");
+        }
+        let left = |fixture: &mut Fixture| {
+            fixture.run(&["HLEN", "h"])[1..].trim().parse::<usize>().expect("a number")
+        };
+        fixture.advance_ms(100);
+        let first = left(&mut fixture);
+        assert!((1..20_000).contains(&first), "{first}");
+        let ticks = (0..20)
+            .take_while(|_| {
+                left(&mut fixture) > 0 && {
+                    fixture.advance_ms(100);
+                    true
+                }
+            })
+            .count();
+        assert!((1..20).contains(&ticks), "{ticks}");
+    }
+
+    #[test]
+    fn watches_break_and_a_stopped_cycle_rests() {
+        let mut fixture = Fixture::with(&["--enable-debug-command", "yes"]);
+        assert_eq!(fixture.run(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"]), "+OK\r\n");
+        fixture.run(&["HSETEX", "h", "PX", "10", "FIELDS", "1", "a", "1"]);
+        fixture.advance_ms(100);
+        assert_eq!(fixture.run(&["HLEN", "h"]), ":1\r\n");
+        assert_eq!(fixture.run(&["HGET", "h", "a"]), "$-1\r\n");
+        fixture.run(&["WATCH", "h"]);
+        assert_eq!(fixture.run(&["DEBUG", "SET-ACTIVE-EXPIRE", "1"]), "+OK\r\n");
+        fixture.advance_ms(100);
+        fixture.run(&["MULTI"]);
+        fixture.run(&["PING"]);
+        assert_eq!(fixture.run(&["EXEC"]), "*-1\r\n");
+        assert_eq!(fixture.run(&["EXISTS", "h"]), ":0\r\n");
+    }
+}

@@ -4,6 +4,7 @@ use keyspace::{FieldExpiry, HashDraft, HashMut};
 use resp::Args;
 
 use super::delete_empty;
+use super::fields::log_deletion;
 use crate::Ctx;
 use crate::effects::EventClass;
 use crate::errors::{self, WRONG_TYPE};
@@ -109,31 +110,38 @@ pub(crate) fn hsetnx(ctx: &mut Ctx<'_>, args: Args<'_>) {
 pub(crate) fn hdel(ctx: &mut Ctx<'_>, args: Args<'_>) {
     let (key, names) = (args.at(1), args.from(2));
     let env = ctx.env;
-    let outcome = ctx.update(key, |entry| {
+    let (mut removed, mut spared) = (Vec::new(), false);
+    let empty = ctx.update(key, |entry| {
         let mut hash = HashMut::of(entry, &env.limits)?;
-        let mut removed = 0u64;
         for name in names {
             let over = hash.get().expires() > 0
                 && hash.get().get(name).is_some_and(|(_, expiry)| env.is_expired(expiry));
             // A field that is over is for the expire cycle to delete.
-            removed += u64::from(!over && hash.remove(name));
+            spared |= over;
+            if !over && hash.remove(name) {
+                removed.push(name);
+            }
             if hash.get().is_empty() {
                 break;
             }
         }
-        Some((removed, hash.get().is_empty()))
+        Some(hash.get().is_empty())
     });
-    let (removed, empty) = match outcome {
+    let empty = match empty {
         None => return ctx.out.int(0),
         Some(None) => return ctx.out.error(WRONG_TYPE),
-        Some(Some(outcome)) => outcome,
+        Some(Some(empty)) => empty,
     };
-    if removed > 0 {
+    if !removed.is_empty() {
+        if spared {
+            // To a reader of the log, who does not expire by himself, the others are there like these.
+            log_deletion(ctx, key, &removed);
+        }
         ctx.modified(EventClass::HASH, "hdel", key);
-        ctx.fx.dirty += removed - 1;
+        ctx.fx.dirty += removed.len() as u64 - 1;
     }
     if empty {
         delete_empty(ctx, key);
     }
-    ctx.out.int(removed as i64);
+    ctx.out.int(removed.len() as i64);
 }

@@ -91,12 +91,11 @@ pub(crate) fn hsetex(ctx: &mut Ctx<'_>, args: Args<'_>) {
         return ctx.out.int(1);
     }
     if !over.is_empty() {
-        // They come into being anew. To a reader of the log, who does not expire by himself, they would still be there.
+        // They come into being anew: KEEPTTL must not find what they had.
         remove(ctx, key, &over);
-        log_deletion(ctx, key, &over);
         ctx.notify(EventClass::HASH, "hexpired", key);
     }
-    set(ctx, key, pairs, options.time, moment);
+    set(ctx, key, pairs, options.time, moment, &over);
     ctx.out.int(1);
 }
 
@@ -126,7 +125,14 @@ fn remove(ctx: &mut Ctx<'_>, key: &[u8], names: &[&[u8]]) -> bool {
 }
 
 /// Sets the fields and logs that.
-fn set(ctx: &mut Ctx<'_>, key: &[u8], pairs: Args<'_>, option: TimeOption<'_>, moment: Option<i64>) {
+fn set(
+    ctx: &mut Ctx<'_>,
+    key: &[u8],
+    pairs: Args<'_>,
+    option: TimeOption<'_>,
+    moment: Option<i64>,
+    over: &[&[u8]],
+) {
     let count = pairs.len() / 2;
     let keep = matches!(option, TimeOption::Word);
     let expiry = match moment {
@@ -135,11 +141,11 @@ fn set(ctx: &mut Ctx<'_>, key: &[u8], pairs: Args<'_>, option: TimeOption<'_>, m
         None => FieldExpiry::Clear,
     };
     let (env, db) = (ctx.env, ctx.db);
-    let mut timed = moment.is_some();
+    let mut kept = false;
     if let Some(mut entry) = ctx.ks.db_mut(db).get_mut(key)
         && let Some(mut hash) = HashMut::of(&mut entry, &env.limits)
     {
-        timed |= keep && hash.get().expires() > 0;
+        kept = keep && hash.get().expires() > 0;
         hash.expect(count);
         (0..count).for_each(|at| _ = hash.set(pairs.at(2 * at), pairs.at(2 * at + 1), expiry));
     } else {
@@ -148,18 +154,28 @@ fn set(ctx: &mut Ctx<'_>, key: &[u8], pairs: Args<'_>, option: TimeOption<'_>, m
         (0..count).for_each(|at| _ = hash.set(pairs.at(2 * at), pairs.at(2 * at + 1), expiry));
         ctx.put(key, hash.into_value());
     }
-    let (mut time, mut number) = (itoa::Buffer::new(), itoa::Buffer::new());
-    let mut command: Vec<&[u8]> = vec![if timed { b"HSETEX" } else { b"HSET" }, key];
-    match moment {
-        Some(at) => command.extend([b"PXAT", time.format(at).as_bytes()]),
-        None if timed => command.push(b"KEEPTTL"),
-        None => {}
+    // To a reader of the log, who does not expire by himself, fields that were over are still there, with their expiry. HSET takes
+    // that away, and does not take the key along as a deletion of its last field would.
+    let anew = |at: &usize| !kept || over.contains(&pairs.at(2 * at));
+    let words = |chosen: &[usize]| -> Vec<&[u8]> {
+        chosen.iter().flat_map(|at| [pairs.at(2 * at), pairs.at(2 * at + 1)]).collect()
+    };
+    let (anew, keeping): (Vec<usize>, Vec<usize>) = (0..count).partition(anew);
+    let (mut time, mut digits) = (itoa::Buffer::new(), itoa::Buffer::new());
+    if let Some(at) = moment {
+        let head: [&[u8]; 6] =
+            [b"HSETEX", key, b"PXAT", time.format(at).as_bytes(), b"FIELDS", digits.format(count).as_bytes()];
+        ctx.fx.rewrite(&[&head[..], &words(&anew)].concat());
+    } else {
+        if !anew.is_empty() {
+            ctx.fx.rewrite(&[&[b"HSET", key][..], &words(&anew)].concat());
+        }
+        if !keeping.is_empty() {
+            let count = digits.format(keeping.len()).as_bytes();
+            let head: [&[u8]; 5] = [b"HSETEX", key, b"KEEPTTL", b"FIELDS", count];
+            ctx.fx.rewrite(&[&head[..], &words(&keeping)].concat());
+        }
     }
-    if timed {
-        command.extend([b"FIELDS", number.format(count).as_bytes()]);
-    }
-    command.extend(pairs);
-    ctx.fx.rewrite(&command);
     ctx.modified(EventClass::HASH, "hset", key);
     if moment.is_some() {
         ctx.notify(EventClass::HASH, "hexpire", key);

@@ -4,15 +4,19 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use backlog::{Offset, ReplicationId};
-use keyspace::Keyspace;
+use keyspace::stream::StreamId;
+use keyspace::{Element, Entry, HashRef, Keyspace, ListRef, SetRef, ZSetRef};
 
 /// A digest of all data: keys, values, expiry, by database.
 pub fn digest(keyspace: &Keyspace) -> u64 {
     let mut sum = 0u64;
+    let mut text = String::new();
     for index in 0..keyspace.databases() {
         for entry in keyspace.db(index).iter() {
             let mut hasher = DefaultHasher::new();
-            (index, entry.key(), entry.str(), entry.expiry()).hash(&mut hasher);
+            text.clear();
+            describe_value(&entry, &mut text);
+            (index, entry.key(), &text, entry.expiry()).hash(&mut hasher);
             sum = sum.wrapping_add(hasher.finish());
         }
     }
@@ -24,14 +28,53 @@ pub fn describe(keyspace: &Keyspace) -> Vec<String> {
     let mut lines: Vec<String> = (0..keyspace.databases())
         .flat_map(|index| {
             keyspace.db(index).iter().map(move |entry| {
-                let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
-                let value = text(entry.str().unwrap_or_default());
-                format!("{index}/{} = {value} expires {:?}", text(entry.key()), entry.expiry())
+                let mut value = String::new();
+                describe_value(&entry, &mut value);
+                format!("{index}/{} = {value} expires {:?}", entry.key().escape_ascii(), entry.expiry())
             })
         })
         .collect();
     lines.sort();
     lines
+}
+
+/// What a value holds, whichever form it is kept in.
+fn describe_value(entry: &Entry<'_>, out: &mut String) {
+    let text = |element: Element<'_>| element.to_vec().escape_ascii().to_string();
+    let mut put = |part: String| {
+        out.push_str(&part);
+        out.push(' ');
+    };
+    put(format!("{:?}", entry.kind()));
+    if let Some(string) = entry.str() {
+        put(string.escape_ascii().to_string());
+    } else if let Some(list) = ListRef::of(entry) {
+        list.iter().for_each(|element| put(text(element)));
+    } else if let Some(set) = SetRef::of(entry) {
+        let mut members: Vec<_> = set.iter().map(text).collect();
+        members.sort();
+        members.into_iter().for_each(put);
+    } else if let Some(hash) = HashRef::of(entry) {
+        let mut fields: Vec<_> =
+            hash.iter().map(|field| format!("{}={}@{:?}", text(field.name), text(field.value), field.expiry)).collect();
+        fields.sort();
+        fields.into_iter().for_each(put);
+    } else if let Some(set) = ZSetRef::of(entry) {
+        set.all().for_each(|(member, score)| put(format!("{}:{score}", text(member))));
+    } else if let Some(stream) = entry.stream() {
+        let entries = &stream.entries;
+        put(format!("{} {} {} {entries:?}", entries.last_id(), entries.max_deleted_id(), entries.added()));
+        for (name, group) in stream.groups.iter() {
+            put(format!("{} {} {:?}", name.escape_ascii(), group.last_id, group.entries_read));
+            for (_, consumer) in group.consumers() {
+                put(consumer.name().escape_ascii().to_string());
+                consumer.pending_from(StreamId::MIN).for_each(|id| put(format!("{id:?}")));
+            }
+            for (id, pending) in group.pending_from(StreamId::MIN) {
+                put(format!("{id} {} {}", pending.delivered_ms, pending.count));
+            }
+        }
+    }
 }
 
 /// Remembers which data belongs to which position of which history.

@@ -119,14 +119,55 @@ impl World {
     }
 
     fn random_request(&mut self, out: &mut Vec<u8>) {
+        let words = match self.rng.u8(..20) {
+            0..=7 => self.string_or_key_request(),
+            8..=9 => self.list_request(),
+            10..=11 => self.set_request(),
+            12..=13 => self.hash_request(),
+            14..=15 => self.zset_request(),
+            16..=18 => self.stream_request(),
+            _ => self.other_request(),
+        };
+        let args: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+        resp::encode_request(out, &args);
+    }
+
+    /// One of a few keys: of one type as a rule, and sometimes of any.
+    fn key(&mut self, kind: &str) -> String {
+        match self.rng.u8(..20) {
+            0 => format!("key:{}", self.rng.usize(..KEYS)),
+            _ => format!("{kind}:{}", self.rng.usize(..6)),
+        }
+    }
+
+    /// An element of a collection: seldom one that is too long for a small collection, so that all become large in time.
+    fn element(&mut self) -> String {
+        match self.rng.u8(..40) {
+            0 => "long".repeat(self.rng.usize(17..30)) + &self.rng.u8(..).to_string(),
+            1..=10 => self.rng.i16(-200..200).to_string(),
+            _ => format!("element:{}", self.rng.usize(..60)),
+        }
+    }
+
+    fn millis(&mut self) -> String {
+        self.rng.u32(1..30_000).to_string()
+    }
+
+    fn small(&mut self) -> String {
+        self.rng.u8(..6).to_string()
+    }
+
+    fn string_or_key_request(&mut self) -> Vec<String> {
         let key = format!("key:{}", self.rng.usize(..KEYS));
         let other = format!("key:{}", self.rng.usize(..KEYS));
+        let kind = ["list", "set", "hash", "zset", "stream"][self.rng.usize(..5)];
+        let any = self.key(kind);
         let counter = format!("counter:{}", self.rng.usize(..8));
         let value = "v".repeat(self.rng.usize(1..60)) + &self.rng.u32(..).to_string();
-        let millis = self.rng.u32(1..30_000).to_string();
+        let millis = self.millis();
         let db = self.rng.usize(..3).to_string();
         let offset = self.rng.usize(..50).to_string();
-        let words: Vec<&str> = match self.rng.u8(..30) {
+        words(&match self.rng.u8(..30) {
             0..=6 => vec!["SET", &key, &value],
             7..=8 => vec!["SET", &key, &value, "PX", &millis],
             9 => vec!["SET", &key, &value, "NX"],
@@ -134,16 +175,16 @@ impl World {
             13 => vec!["INCRBYFLOAT", &counter, "0.5"],
             14 => vec!["APPEND", &key, &value],
             15 => vec!["SETRANGE", &key, &offset, &value],
-            16 => vec!["DEL", &key, &other],
-            17 => vec!["PEXPIRE", &key, &millis],
-            18 => vec!["PERSIST", &key],
-            19 => vec!["RENAME", &key, &other],
-            20 => vec!["COPY", &key, &other, "REPLACE"],
+            16 => vec!["DEL", &key, &any],
+            17 => vec!["PEXPIRE", &any, &millis],
+            18 => vec!["PERSIST", &any],
+            19 => vec!["RENAME", &any, &other],
+            20 => vec!["COPY", &any, &other, "REPLACE"],
             21 => vec!["MSET", &key, &value, &other, &value],
             22 => vec!["GETDEL", &key],
             23 => vec!["GETEX", &key, "PX", &millis],
             24 => vec!["SELECT", &db],
-            25 => vec!["MOVE", &key, &db],
+            25 => vec!["MOVE", &any, &db],
             26..=27 => vec!["GET", &key],
             28 => match self.rng.u8(..12) {
                 0 => vec!["FLUSHALL"],
@@ -152,8 +193,108 @@ impl World {
                 _ => vec!["EXISTS", &key],
             },
             _ => vec!["SCAN", "0"],
-        };
-        let args: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
-        resp::encode_request(out, &args);
+        })
     }
+
+    fn list_request(&mut self) -> Vec<String> {
+        let (key, other) = (self.key("list"), self.key("list"));
+        let (a, b, n) = (self.element(), self.element(), self.small());
+        words(&match self.rng.u8(..14) {
+            0..=2 => vec!["RPUSH", &key, &a, &b],
+            3..=4 => vec!["LPUSH", &key, &a],
+            5 => vec!["LPOP", &key, &n],
+            6 => vec!["RPOP", &key],
+            7 => vec!["LREM", &key, "0", &a],
+            8 => vec!["LINSERT", &key, "BEFORE", &a, &b],
+            9 => vec!["LSET", &key, &n, &b],
+            10 => vec!["LTRIM", &key, "0", "40"],
+            11 => vec!["LMOVE", &key, &other, "LEFT", "RIGHT"],
+            12 => vec!["BLPOP", &key, &other, "0.05"],
+            _ => vec!["BLMOVE", &key, &other, "RIGHT", "LEFT", "0.05"],
+        })
+    }
+
+    fn set_request(&mut self) -> Vec<String> {
+        let (key, other) = (self.key("set"), self.key("set"));
+        let (a, b, n) = (self.element(), self.element(), self.small());
+        words(&match self.rng.u8(..10) {
+            0..=3 => vec!["SADD", &key, &a, &b],
+            4 => vec!["SREM", &key, &a],
+            5 => vec!["SPOP", &key],
+            6 => vec!["SPOP", &key, &n],
+            7 => vec!["SMOVE", &key, &other, &a],
+            8 => vec!["SUNIONSTORE", &key, &other, &key],
+            _ => vec!["SDIFFSTORE", &key, &key, &other],
+        })
+    }
+
+    fn hash_request(&mut self) -> Vec<String> {
+        let key = self.key("hash");
+        let (a, b, millis) = (self.element(), self.element(), self.millis());
+        words(&match self.rng.u8(..11) {
+            0..=3 => vec!["HSET", &key, &a, &b],
+            4 => vec!["HDEL", &key, &a],
+            5 => vec!["HINCRBY", &key, &a, "3"],
+            6 => vec!["HINCRBYFLOAT", &key, &a, "0.25"],
+            7..=8 => vec!["HPEXPIRE", &key, &millis, "FIELDS", "2", &a, &b],
+            9 => vec!["HGETEX", &key, "PX", &millis, "FIELDS", "1", &a],
+            _ => vec!["HPERSIST", &key, "FIELDS", "1", &a],
+        })
+    }
+
+    fn zset_request(&mut self) -> Vec<String> {
+        let (key, other) = (self.key("zset"), self.key("zset"));
+        let (a, b) = (self.element(), self.element());
+        let (score, n) = (self.rng.i8(..).to_string(), self.small());
+        words(&match self.rng.u8(..11) {
+            0..=3 => vec!["ZADD", &key, &score, &a, &n, &b],
+            4 => vec!["ZINCRBY", &key, "0.1", &a],
+            5 => vec!["ZREM", &key, &a],
+            6 => vec!["ZPOPMIN", &key, &n],
+            7 => vec!["BZPOPMAX", &key, &other, "0.05"],
+            8 => vec!["ZUNIONSTORE", &key, "2", &key, &other],
+            9 => vec!["ZRANGESTORE", &key, &other, "0", "20"],
+            _ => vec!["ZREMRANGEBYRANK", &key, "30", "-1"],
+        })
+    }
+
+    fn stream_request(&mut self) -> Vec<String> {
+        let key = self.key("stream");
+        let (a, b, n) = (self.element(), self.element(), self.small());
+        let consumer = format!("consumer:{}", self.rng.u8(..3));
+        let from = (self.now().unix_us / 1000).saturating_sub(self.rng.u64(..20_000)).to_string();
+        words(&match self.rng.u8(..16) {
+            0..=3 => vec!["XADD", &key, "*", "field", &a, &b, &a],
+            4 => vec!["XADD", &key, "MAXLEN", "~", "50", "*", "field", &b],
+            5 => vec!["XTRIM", &key, "MAXLEN", "30"],
+            6 => vec!["XGROUP", "CREATE", &key, "group", "0", "MKSTREAM"],
+            7..=8 => vec!["XREADGROUP", "GROUP", "group", &consumer, "COUNT", &n, "STREAMS", &key, ">"],
+            9 => vec!["XREADGROUP", "GROUP", "group", &consumer, "BLOCK", "50", "STREAMS", &key, ">"],
+            10 => vec!["XAUTOCLAIM", &key, "group", &consumer, "100", "0", "COUNT", "3"],
+            11 => vec!["XACK", &key, "group", &from],
+            12 => vec!["XREAD", "BLOCK", "50", "STREAMS", &key, "$"],
+            13 => vec!["XGROUP", "DELCONSUMER", &key, "group", &consumer],
+            14 => vec!["XTRIM", &key, "MINID", &from],
+            _ => vec!["XGROUP", "SETID", &key, "group", "$"],
+        })
+    }
+
+    fn other_request(&mut self) -> Vec<String> {
+        let (key, list, zset) = (format!("key:{}", self.rng.usize(..KEYS)), self.key("list"), self.key("zset"));
+        let (a, b) = (self.element(), self.element());
+        let bit = self.rng.u16(..500).to_string();
+        words(&match self.rng.u8(..7) {
+            0 => vec!["SETBIT", &key, &bit, "1"],
+            1 => vec!["BITOP", "XOR", &key, &key, "key:1"],
+            2 => vec!["BITFIELD", &key, "INCRBY", "u8", &bit, "200"],
+            3 => vec!["PFADD", "hll:1", &a, &b],
+            4 => vec!["PFMERGE", "hll:2", "hll:1"],
+            5 => vec!["SORT", &list, "ALPHA", "STORE", "list:0"],
+            _ => vec!["GEOADD", &zset, "13.36", "38.11", &a],
+        })
+    }
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
 }

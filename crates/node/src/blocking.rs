@@ -307,3 +307,6 @@ pub(crate) fn timeout_reply(kind: TimeoutReply, out: &mut ReplyBuf) {
         TimeoutReply::NullArray => out.null_array(),
     }
 }
+
+#[cfg(test)]
+mod tests;

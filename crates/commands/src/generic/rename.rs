@@ -38,6 +38,7 @@ fn rename_to(ctx: &mut Ctx<'_>, args: Args<'_>, replace: bool) {
     ctx.notify(EventClass::NEW, "new", to);
     ctx.modified(EventClass::GENERIC, "rename_from", from);
     ctx.touch_key(ctx.db, to);
+    ctx.signal_ready(to);
     ctx.notify(EventClass::GENERIC, "rename_to", to);
     if replace { ctx.out.ok() } else { ctx.out.int(1) }
 }
@@ -86,6 +87,7 @@ pub(crate) fn copy(ctx: &mut Ctx<'_>, args: Args<'_>) {
     let replaced = ctx.ks.db_mut(to_db).insert_removed(to, duplicate);
     free_replaced(ctx, replaced);
     ctx.notify_in(EventClass::NEW, "new", to_db, to);
+    ctx.signal_ready_in(to_db, to);
     ctx.modified_in(EventClass::GENERIC, "copy_to", to_db, to);
     ctx.out.int(1);
 }
@@ -106,6 +108,7 @@ pub(crate) fn move_key(ctx: &mut Ctx<'_>, args: Args<'_>) {
     ctx.notify_in(EventClass::NEW, "new", to_db, key);
     ctx.modified(EventClass::GENERIC, "move_from", key);
     ctx.touch_key(to_db, key);
+    ctx.signal_ready_in(to_db, key);
     ctx.notify_in(EventClass::GENERIC, "move_to", to_db, key);
     ctx.out.int(1);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use resp::Value;
+use resp::{OwnedReply, Value};
 
 use crate::client::{Client, show};
 
@@ -26,19 +26,70 @@ pub fn read(port: u16) -> BTreeMap<Key, Entry> {
         let Value::Array(keys) = client.call(&["KEYS", "*"]) else { panic!("KEYS answers an array") };
         for key in keys {
             let key = key.as_bytes().expect("a key is a string").to_vec();
-            let value = client.call(&[b"GET".as_slice(), &key]);
-            let Some(value) = value.as_bytes() else {
-                panic!("{}: {}", key.escape_ascii(), show(&value));
-            };
+            let value = content(&mut client, &key);
             let expiry = match client.call(&[b"PEXPIRETIME".as_slice(), &key]) {
                 Value::Int(-1) => None,
                 Value::Int(at) => Some(at),
                 other => panic!("{}: {}", key.escape_ascii(), show(&other)),
             };
-            data.insert((db, key), (value.to_vec(), expiry));
+            data.insert((db, key), (value, expiry));
         }
     }
     data
+}
+
+/// What a key holds: the bytes of a string, or a text that says what is in another value, whatever its order is left to chance.
+fn content(client: &mut Client, key: &[u8]) -> Vec<u8> {
+    let kind = show(&client.call(&[b"TYPE".as_slice(), key]));
+    let mut ask = |command: &str, more: &[&str]| {
+        let args: Vec<&[u8]> =
+            [command.as_bytes(), key].into_iter().chain(more.iter().map(|word| word.as_bytes())).collect();
+        client.call(&args)
+    };
+    let text = match kind.as_str() {
+        "string" => {
+            let value = ask("GET", &[]);
+            return value.as_bytes().unwrap_or_else(|| panic!("{}", show(&value))).to_vec();
+        }
+        "list" => show(&ask("LRANGE", &["0", "-1"])),
+        "set" => groups(&ask("SMEMBERS", &[]), 1),
+        "hash" => groups(&ask("HGETALL", &[]), 2),
+        "zset" => show(&ask("ZRANGE", &["0", "-1", "WITHSCORES"])),
+        "stream" => stream(client, key),
+        other => panic!("{} is a {other}", key.escape_ascii()),
+    };
+    text.into_bytes()
+}
+
+/// The elements of an array, `size` by `size`, sorted.
+fn groups(reply: &OwnedReply, size: usize) -> String {
+    let Value::Array(items) = reply else { panic!("{}", show(reply)) };
+    let mut groups: Vec<String> = items
+        .chunks(size)
+        .map(|group| group.iter().map(show).collect::<Vec<_>>().join(" = "))
+        .collect();
+    groups.sort();
+    groups.join(", ")
+}
+
+/// Entries, and of each group what is pending with whom. Times are left out: they differ by what the clocks said.
+fn stream(client: &mut Client, key: &[u8]) -> String {
+    let mut text = show(&client.call(&[b"XRANGE".as_slice(), key, b"-", b"+"]));
+    let Value::Array(groups) = client.call(&[b"XINFO".as_slice(), b"GROUPS", key]) else { panic!("an array") };
+    for group in groups {
+        text.push_str(&show(&group));
+        let Value::Array(fields) = group else { panic!("an array") };
+        let name = fields.get(1).and_then(|name| name.as_bytes()).expect("the name comes first").to_vec();
+        let pending = client.call(&[b"XPENDING".as_slice(), key, &name, b"-", b"+", b"1000"]);
+        let Value::Array(pending) = pending else { panic!("an array") };
+        for entry in pending {
+            let Value::Array(fields) = entry else { panic!("an array") };
+            for at in [0, 1, 3] {
+                text.push_str(&format!(" {}", fields.get(at).map(show).unwrap_or_default()));
+            }
+        }
+    }
+    text
 }
 
 /// Compares two servers.

@@ -36,6 +36,16 @@ pub fn valkey_server() -> Option<PathBuf> {
     found
 }
 
+/// A Redis server of version 8, installed as `redis8-server` where the others are. Never required either.
+#[must_use]
+pub fn redis8_server() -> Option<PathBuf> {
+    let found = find(&search_path(), "redis8-server");
+    if found.is_none() {
+        skipped("redis8-server");
+    }
+    found
+}
+
 fn required(program: &str, found: Option<PathBuf>) -> Option<PathBuf> {
     if found.is_none() {
         assert!(std::env::var_os("TANDEM_REQUIRE_PEERS").is_none(), "{program} is required and not in PATH");

@@ -123,6 +123,7 @@ fn change_everything(server: &Server) {
 fn follow(master: Maker<'_>, replica: Maker<'_>, diskless: &str) {
     let master = master().args(&["--repl-diskless-sync", diskless]).start();
     change_everything(&master);
+    fill_collections(&master);
     let relay = Relay::to(master.port());
     let replica = replica().follow_port(relay.port()).start();
 
@@ -197,10 +198,59 @@ fn chain(top: Maker<'_>, middle: Maker<'_>, last: Maker<'_>) {
     last.assert_same_data_as(&middle);
 }
 
+/// Collections of every type, in their small and their large forms.
+fn fill_collections(server: &Server) {
+    let mut client = server.client();
+    let mut run = |words: &[&str]| {
+        let reply = client.call(words);
+        assert!(reply.as_error().is_none(), "{words:?}: {}", show(&reply));
+    };
+    run(&["SELECT", "4"]);
+    run(&["RPUSH", "list", "a", "1", "", "-70000", "a"]);
+    run(&["SADD", "ints", "1", "-5", "70000", "5000000000"]);
+    run(&["SADD", "set", "a", "17", "c"]);
+    run(&["HSET", "hash", "f", "1", "g", "text", "17", ""]);
+    run(&["ZADD", "zset", "1.5", "a", "1", "b", "inf", "c", "-0.1", "17", "1e300", "d", "3", "e"]);
+    run(&["PEXPIREAT", "zset", "4000000000000"]);
+    run(&["XADD", "stream", "5-1", "f", "v", "g", "17"]);
+    run(&["XADD", "stream", "5-2", "f", "w", "g", "18"]);
+    run(&["XADD", "stream", "6-0", "other", "x"]);
+    run(&["XADD", "stream", "7-0", "f", "y", "g", "z"]);
+    run(&["XDEL", "stream", "5-1"]);
+    run(&["XGROUP", "CREATE", "stream", "group", "0"]);
+    run(&["XGROUP", "CREATE", "stream", "idle", "$"]);
+    run(&["XGROUP", "CREATECONSUMER", "stream", "group", "nobody"]);
+    run(&["XREADGROUP", "GROUP", "group", "alice", "COUNT", "1", "STREAMS", "stream", ">"]);
+    run(&["XREADGROUP", "GROUP", "group", "bob", "STREAMS", "stream", ">"]);
+    run(&["XACK", "stream", "group", "6-0"]);
+    run(&["XGROUP", "CREATE", "empty-stream", "group", "$", "MKSTREAM"]);
+    for part in 0..30u32 {
+        let members: Vec<String> = (0..100).map(|n| format!("member {}", part * 100 + n)).collect();
+        let numbers: Vec<String> = (0..100).map(|n| (part * 100 + n).to_string()).collect();
+        let all = |head: &[&str], items: Vec<&str>| [head, &items].concat();
+        run(&all(&["SADD", "large-set"], members.iter().map(String::as_str).collect()));
+        run(&all(&["SADD", "large-ints"], numbers.iter().map(String::as_str).collect()));
+        run(&all(&["RPUSH", "large-list"], members.iter().map(String::as_str).collect()));
+        let pairs = members.iter().zip(&numbers);
+        run(&all(&["HSET", "large-hash"], pairs.clone().flat_map(|(m, n)| [m.as_str(), n]).collect()));
+        run(&all(&["ZADD", "large-zset"], pairs.flat_map(|(m, n)| [n.as_str(), m]).collect()));
+        for (member, number) in members.iter().zip(&numbers) {
+            run(&["XADD", "large-stream", &format!("{number}-1"), "f", member]);
+        }
+    }
+    let long = "z".repeat(20_000);
+    run(&["RPUSH", "long-element", "a", &long, "b"]);
+    run(&["SADD", "long-member", &long]);
+    run(&["HSET", "long-value", "f", &long]);
+    run(&["ZADD", "long-scored", "2", &long]);
+    run(&["SELECT", "0"]);
+}
+
 /// A dump written by one is read by the other.
 fn hand_over_a_dump(from: Maker<'_>, to: Maker<'_>) {
     let from = from().start();
     change_everything(&from);
+    fill_collections(&from);
     assert_eq!(from.run("SAVE"), "OK");
     let to = to();
     std::fs::copy(from.path("dump.rdb"), to.dir().join("dump.rdb")).unwrap();
@@ -268,6 +318,13 @@ fn valkey_in_a_chain() {
     let Some(valkey) = peers::valkey_server() else { return };
     chain(&|| Server::peer(&valkey), &tandem, &tandem);
     chain(&tandem, &tandem, &|| Server::peer(&valkey));
+}
+
+#[test]
+fn dumps_of_redis_8_are_read() {
+    let Some(redis) = peers::redis8_server() else { return };
+    hand_over_a_dump(&|| Server::peer(&redis), &tandem);
+    hand_over_a_dump(&tandem, &|| Server::peer(&redis));
 }
 
 #[test]

@@ -64,10 +64,8 @@ fn content(client: &mut Client, key: &[u8]) -> Vec<u8> {
 /// The elements of an array, `size` by `size`, sorted.
 fn groups(reply: &OwnedReply, size: usize) -> String {
     let Value::Array(items) = reply else { panic!("{}", show(reply)) };
-    let mut groups: Vec<String> = items
-        .chunks(size)
-        .map(|group| group.iter().map(show).collect::<Vec<_>>().join(" = "))
-        .collect();
+    let mut groups: Vec<String> =
+        items.chunks(size).map(|group| group.iter().map(show).collect::<Vec<_>>().join(" = ")).collect();
     groups.sort();
     groups.join(", ")
 }
@@ -75,7 +73,9 @@ fn groups(reply: &OwnedReply, size: usize) -> String {
 /// Entries, and of each group what is pending with whom. Times are left out: they differ by what the clocks said.
 fn stream(client: &mut Client, key: &[u8]) -> String {
     let mut text = show(&client.call(&[b"XRANGE".as_slice(), key, b"-", b"+"]));
-    let Value::Array(groups) = client.call(&[b"XINFO".as_slice(), b"GROUPS", key]) else { panic!("an array") };
+    let Value::Array(groups) = client.call(&[b"XINFO".as_slice(), b"GROUPS", key]) else {
+        panic!("an array")
+    };
     for group in groups {
         text.push_str(&show(&group));
         let Value::Array(fields) = group else { panic!("an array") };

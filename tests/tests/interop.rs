@@ -227,7 +227,9 @@ fn fill_collections(server: &Server) {
     for part in 0..30u32 {
         let members: Vec<String> = (0..100).map(|n| format!("member {}", part * 100 + n)).collect();
         let numbers: Vec<String> = (0..100).map(|n| (part * 100 + n).to_string()).collect();
-        let all = |head: &[&str], items: Vec<&str>| [head, &items].concat();
+        fn all<'a>(head: &[&'a str], items: Vec<&'a str>) -> Vec<&'a str> {
+            [head, &items].concat()
+        }
         run(&all(&["SADD", "large-set"], members.iter().map(String::as_str).collect()));
         run(&all(&["SADD", "large-ints"], numbers.iter().map(String::as_str).collect()));
         run(&all(&["RPUSH", "large-list"], members.iter().map(String::as_str).collect()));

@@ -38,7 +38,10 @@ fn map() -> Map {
     map
 }
 
-fn pairs() -> Vec<(Box<[u8]>, Box<[u8]>)> {
+/// A field with its value.
+type Pair = (Box<[u8]>, Box<[u8]>);
+
+fn pairs() -> Vec<Pair> {
     PAIRS.chunks(2).map(|pair| (pair[0].into(), pair[1].into())).collect()
 }
 

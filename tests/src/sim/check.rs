@@ -55,8 +55,10 @@ fn describe_value(entry: &Entry<'_>, out: &mut String) {
         members.sort();
         members.into_iter().for_each(put);
     } else if let Some(hash) = HashRef::of(entry) {
-        let mut fields: Vec<_> =
-            hash.iter().map(|field| format!("{}={}@{:?}", text(field.name), text(field.value), field.expiry)).collect();
+        let mut fields: Vec<_> = hash
+            .iter()
+            .map(|field| format!("{}={}@{:?}", text(field.name), text(field.value), field.expiry))
+            .collect();
         fields.sort();
         fields.into_iter().for_each(put);
     } else if let Some(set) = ZSetRef::of(entry) {

@@ -280,7 +280,8 @@ impl World {
     }
 
     fn other_request(&mut self) -> Vec<String> {
-        let (key, list, zset) = (format!("key:{}", self.rng.usize(..KEYS)), self.key("list"), self.key("zset"));
+        let (key, list, zset) =
+            (format!("key:{}", self.rng.usize(..KEYS)), self.key("list"), self.key("zset"));
         let (a, b) = (self.element(), self.element());
         let bit = self.rng.u16(..500).to_string();
         words(&match self.rng.u8(..7) {

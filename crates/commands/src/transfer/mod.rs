@@ -1,6 +1,6 @@
 //! Values between the keyspace and the RDB format: for snapshots in both directions, and for DUMP and RESTORE.
 //!
-//! [`write_value`] gives a value to a [`Writer`](rdb::Writer), and [`Loader`] puts one together from the events of a reader, at once
+//! `write_value` gives a value to a [`Writer`](rdb::Writer), and [`Loader`] puts one together from the events of a reader, at once
 //! in the form that the limits ask for.
 
 mod gather;

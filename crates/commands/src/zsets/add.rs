@@ -61,7 +61,7 @@ impl Options {
             return Some("ERR XX and NX options at the same time are not compatible");
         }
         let several =
-            (self.greater && self.new_only) || (self.less && self.new_only) || (self.greater && self.less);
+            (self.new_only && (self.greater || self.less)) || (self.greater && self.less);
         several.then_some("ERR GT, LT, and/or NX options at the same time are not compatible")
     }
 

@@ -96,7 +96,7 @@ impl NewList {
     /// The value of a key that is made by pushing these elements at one end, one after the other. `None` if there are none.
     pub fn pushed<'t>(
         end: End,
-        texts: impl Iterator<Item = &'t [u8]> + DoubleEndedIterator + Clone,
+        texts: impl DoubleEndedIterator<Item = &'t [u8]> + Clone,
         limits: &Limits,
     ) -> Option<Value> {
         let mut list = NewList::new();

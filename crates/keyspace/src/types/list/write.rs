@@ -50,7 +50,7 @@ impl<'m, 'e> ListMut<'m, 'e> {
     pub fn push<'t>(
         &mut self,
         end: End,
-        texts: impl Iterator<Item = &'t [u8]> + DoubleEndedIterator + Clone,
+        texts: impl DoubleEndedIterator<Item = &'t [u8]> + Clone,
     ) -> usize {
         if let Some(list) = self.long_mut()
             && list.is_quicklist
@@ -64,7 +64,7 @@ impl<'m, 'e> ListMut<'m, 'e> {
     fn push_short<'t>(
         &mut self,
         end: End,
-        texts: impl Iterator<Item = &'t [u8]> + DoubleEndedIterator + Clone,
+        texts: impl DoubleEndedIterator<Item = &'t [u8]> + Clone,
     ) -> usize {
         let (bytes, count) = super::lengths(texts.clone());
         self.make_room(bytes, count);

@@ -54,7 +54,7 @@ fn content(client: &mut Client, key: &[u8]) -> Vec<u8> {
         "list" => show(&ask("LRANGE", &["0", "-1"])),
         "set" => groups(&ask("SMEMBERS", &[]), 1),
         "hash" => groups(&ask("HGETALL", &[]), 2),
-        "zset" => show(&ask("ZRANGE", &["0", "-1", "WITHSCORES"])),
+        "zset" => scored(&ask("ZRANGE", &["0", "-1", "WITHSCORES"])),
         "stream" => stream(client, key),
         other => panic!("{} is a {other}", key.escape_ascii()),
     };
@@ -68,6 +68,16 @@ fn groups(reply: &OwnedReply, size: usize) -> String {
         items.chunks(size).map(|group| group.iter().map(show).collect::<Vec<_>>().join(" = ")).collect();
     groups.sort();
     groups.join(", ")
+}
+
+/// Members with their scores, as numbers: Redis 7.0 prints more digits of some than Valkey does.
+fn scored(reply: &OwnedReply) -> String {
+    let Value::Array(items) = reply else { panic!("{}", show(reply)) };
+    let pairs = items.chunks(2).map(|pair| {
+        let score: f64 = show(&pair[1]).parse().expect("a score is a number");
+        format!("{} {score:?}", show(&pair[0]))
+    });
+    pairs.collect::<Vec<_>>().join(", ")
 }
 
 /// Entries, and of each group what is pending with whom. Times are left out: they differ by what the clocks said.

@@ -60,8 +60,7 @@ impl Options {
         if self.new_only && self.old_only {
             return Some("ERR XX and NX options at the same time are not compatible");
         }
-        let several =
-            (self.new_only && (self.greater || self.less)) || (self.greater && self.less);
+        let several = (self.new_only && (self.greater || self.less)) || (self.greater && self.less);
         several.then_some("ERR GT, LT, and/or NX options at the same time are not compatible")
     }
 

@@ -47,11 +47,7 @@ impl<'m, 'e> ListMut<'m, 'e> {
 
     /// Adds elements at one end, one after the other; gives the number of elements after.
     #[inline]
-    pub fn push<'t>(
-        &mut self,
-        end: End,
-        texts: impl DoubleEndedIterator<Item = &'t [u8]> + Clone,
-    ) -> usize {
+    pub fn push<'t>(&mut self, end: End, texts: impl DoubleEndedIterator<Item = &'t [u8]> + Clone) -> usize {
         if let Some(list) = self.long_mut()
             && list.is_quicklist
         {

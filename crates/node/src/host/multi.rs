@@ -36,9 +36,12 @@ pub(crate) fn exec(node: &mut Node, session: &mut Session, _: Args<'_>) {
     session.reply.array(transaction.queue.len());
     node.replication.begin_transaction();
     session.in_exec = true;
+    let exec = session.last_command;
     for (spec, args) in &transaction.queue {
         node.call(session, spec, args.as_args(), None);
     }
+    // What the client has sent is EXEC: CLIENT LIST says so.
+    session.last_command = exec;
     session.in_exec = false;
     node.replication.end_transaction();
     session.last_write = node.replication.log.end();

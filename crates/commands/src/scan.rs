@@ -20,7 +20,6 @@ const DEFAULT_COUNT: usize = 10;
 pub(crate) enum Target {
     Keys,
     Set,
-    #[allow(dead_code, reason = "hashes are being built")]
     Hash,
     ZSet,
 }

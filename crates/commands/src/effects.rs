@@ -157,6 +157,13 @@ impl Effects {
         }
     }
 
+    /// Whether there is anything for the host to carry on.
+    #[inline]
+    pub fn are_any(&self) -> bool {
+        let log_or_events = self.log_count | self.garbage.len() | self.events.len();
+        self.dirty | log_or_events as u64 != 0
+    }
+
     /// Whether the client's own bytes go into the log, after what `log` holds.
     #[inline]
     pub fn is_verbatim(&self) -> bool {

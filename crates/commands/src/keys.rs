@@ -191,8 +191,11 @@ impl<'a> KeyIter<'a> {
     #[inline]
     pub(crate) fn new(spec: &'static CommandSpec, args: Args<'a>) -> Self {
         let mut keys = KeyIter { next: 0, end: 0, step: 1, rest: &[], args };
-        if spec.flags.contains(crate::Flags::MOVABLEKEYS) {
-            keys.rest = spec.keys;
+        if spec.flags.intersects(crate::Flags::MOVABLEKEYS.union(crate::Flags::PUBSUB)) {
+            // What the rows of publish/subscribe describe are channels: clusters treat those of shards like keys.
+            if !spec.flags.contains(crate::Flags::PUBSUB) {
+                keys.rest = spec.keys;
+            }
         } else if spec.range.first > 0 {
             keys.set_range(spec.range.first as usize, spec.range.last, spec.range.step as usize);
         }

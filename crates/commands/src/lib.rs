@@ -73,6 +73,7 @@ mod hyperloglog;
 mod keys;
 mod lists;
 pub mod number;
+mod pubsub;
 mod registry;
 mod row;
 mod scan;
@@ -94,6 +95,7 @@ pub use env::{Env, ExpiryMode};
 pub use errors::Reject;
 pub use hashes::expire_fields;
 pub use keys::{Begin, Find, KeyFlags, KeyIter, KeyRange, KeySpec};
+pub use pubsub::{ChannelUse, Channels};
 pub use registry::{Registry, RenameError};
 pub use spec::{AclCategories, CommandSpec, Flags, Handler};
 

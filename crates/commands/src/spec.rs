@@ -5,6 +5,7 @@ use resp::Args;
 
 use crate::Ctx;
 use crate::keys::{KeyIter, KeyRange, KeySpec, legacy_range};
+use crate::pubsub::Channels;
 
 bitflags! {
     /// What a command does and where it may run; the names are those that COMMAND INFO prints.
@@ -145,6 +146,8 @@ pub struct CommandSpec {
     pub keys: &'static [KeySpec],
     /// The same as first, last and step, where that is possible.
     pub range: KeyRange,
+    /// Where its channels stand and what happens to them.
+    pub channels: Option<Channels>,
     /// As COMMAND DOCS groups it.
     pub group: &'static str,
     /// The Redis version it came with.
@@ -181,6 +184,7 @@ impl CommandSpec {
             categories: AclCategories::empty(),
             keys: &[],
             range: KeyRange::NONE,
+            channels: None,
             group,
             since,
             summary: "",
@@ -232,6 +236,11 @@ impl CommandSpec {
         if movable {
             self.flags = self.flags.union(Flags::MOVABLEKEYS);
         }
+        self
+    }
+
+    pub(crate) const fn channels(mut self, channels: Channels) -> Self {
+        self.channels = Some(channels);
         self
     }
 

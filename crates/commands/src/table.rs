@@ -16,6 +16,7 @@ const GROUPS: &[&[CommandSpec]] = &[
     crate::generic::ROWS,
     crate::connection::ROWS,
     crate::connection::TRANSACTION_ROWS,
+    crate::pubsub::ROWS,
     crate::server::ROWS,
 ];
 

@@ -58,7 +58,6 @@ const NO_SCRIPTS: &str = "there are no scripts yet";
 const NO_MODULES: &str = "modules cannot be loaded";
 const NO_DEFRAG: &str = "memory is not defragmented";
 const NO_TRACKING: &str = "keys are not tracked for clients yet";
-const NO_EVENTS: &str = "keyspace events are not published yet";
 const NO_LATENCY: &str = "latency spikes are not recorded yet";
 const NO_CPU_LISTS: &str = "threads are not bound to processors";
 const NO_OOM: &str = "the kernel's choice of a victim is left alone";
@@ -236,7 +235,7 @@ static DIRECTIVES: &[Directive] = &[
     row("min-string-size-avoid-copy-reply-threaded", COUNT, "65536").hidden().inert(INTERNAL),
     row("mptcp", Bool, "no").immutable().inert("connections are plain TCP"),
     row("no-appendfsync-on-rewrite", Bool, "no").inert(NO_AOF),
-    row("notify-keyspace-events", Events, "").inert(NO_EVENTS),
+    row("notify-keyspace-events", Events, ""),
     row("oom-score-adj", Word(OOM), "no").inert(NO_OOM),
     row("oom-score-adj-values", OomScores, "0 200 800").inert(NO_OOM),
     row("pidfile", TEXT, "").immutable(),

@@ -29,6 +29,11 @@ impl ConnId {
         (self.0 & 0xffff_ffff) as usize
     }
 
+    /// Tells apart the connections that have had the same slot one after the other.
+    pub(crate) fn generation(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
     /// The value as one number, for tokens of a poller.
     pub fn as_u64(self) -> u64 {
         self.0

@@ -9,6 +9,7 @@ use commands::{CommandSpec, Ctx, Flags, Handler};
 
 use crate::action::Action;
 use crate::batch::{BATCH, Batch, Request};
+use crate::host::pubsub::{is_for_subscribers, replies_by_push, subscribers_ping};
 use crate::node::Node;
 use crate::session::{Blocked, ReplyMode, Session, Transaction};
 
@@ -246,6 +247,16 @@ impl Node {
             session.close_after_reply = true;
             return false;
         }
+        if session.subscriptions.is_some() && !session.resp3() {
+            if !is_for_subscribers(spec) {
+                self.refuse_subscriber(session, spec);
+                return false;
+            }
+            if spec.full_name == "ping" && session.transaction.is_none() {
+                subscribers_ping(&mut session.reply, args);
+                return true;
+            }
+        }
         if let Some(transaction) = &mut session.transaction
             && !runs_inside_multi(spec.full_name)
         {
@@ -264,9 +275,26 @@ impl Node {
         }
         let from = session.reply.buf.len();
         self.call(session, spec, args, raw);
-        self.drop_unwanted_reply(session, from);
+        if session.reply_mode != ReplyMode::On {
+            let from = if replies_by_push(spec) { session.reply.buf.len() } else { from };
+            self.drop_unwanted_reply(session, from);
+        }
         self.serve_ready();
+        if !self.pubsub.postbox.is_empty() {
+            self.empty_postbox(session);
+        }
         true
+    }
+
+    /// A subscriber that speaks RESP2 could not tell replies from messages.
+    #[cold]
+    fn refuse_subscriber(&mut self, session: &mut Session, spec: &'static CommandSpec) {
+        let name = spec.full_name;
+        self.refuse(session, Some(spec), |out| {
+            out.error(&format!(
+                "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
+            ));
+        });
     }
 
     /// CLIENT REPLY OFF and SKIP.
@@ -315,7 +343,7 @@ impl Node {
                 handler(&mut ctx, args);
                 self.stats.hits += self.effects.keyspace_hits;
                 self.stats.misses += self.effects.keyspace_misses;
-                if self.effects.dirty > 0 || self.effects.log_count > 0 || !self.effects.garbage.is_empty() {
+                if self.effects.are_any() {
                     self.carry_effects(session, args, raw);
                 }
                 if let Some(request) = self.effects.blocked.take() {
@@ -364,6 +392,9 @@ impl Node {
         if self.effects.track_keys {
             self.note_gone();
             self.touch_watched(session);
+        }
+        if !self.effects.events.is_empty() {
+            self.publish_events();
         }
     }
 

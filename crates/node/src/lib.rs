@@ -37,6 +37,7 @@ mod host;
 mod node;
 mod pause;
 mod persistence;
+mod pubsub;
 mod replication;
 mod session;
 mod slowlog;

@@ -11,6 +11,7 @@ use crate::blocking::BlockedClients;
 use crate::host::HostTable;
 use crate::pause::Pause;
 use crate::persistence::Persistence;
+use crate::pubsub::PubSub;
 use crate::replication::Replication;
 use crate::session::{Peer, Session};
 use crate::slowlog::SlowLog;
@@ -115,6 +116,7 @@ pub struct Node {
     pub(crate) stats: Stats,
     pub(crate) slowlog: SlowLog,
     pub(crate) watchers: Watchers,
+    pub(crate) pubsub: PubSub,
     pub(crate) pause: Pause,
     pub(crate) gate: Gate,
     pub(crate) batch: Batch,
@@ -204,6 +206,7 @@ impl Node {
             stats,
             slowlog: SlowLog::default(),
             watchers: Watchers::default(),
+            pubsub: PubSub::default(),
             pause: Pause::default(),
             gate: Gate::default(),
             batch: Batch::default(),
@@ -276,7 +279,7 @@ impl Node {
     pub(crate) fn slot_mut(&mut self, conn: ConnId) -> Option<&mut Slot> {
         self.slots
             .get_mut(conn.slot())
-            .filter(|entry| entry.generation == (conn.as_u64() >> 32) as u32)
+            .filter(|entry| entry.generation == conn.generation())
             .map(|entry| &mut entry.slot)
     }
 
@@ -320,6 +323,9 @@ impl Node {
     /// Returns a session to its slot, tells the driver of its output, or lets it go if it has ended.
     pub(crate) fn put_back(&mut self, mut session: Box<Session>) {
         let conn = session.conn;
+        if !self.pubsub.postbox.is_empty() {
+            self.empty_postbox(&mut session);
+        }
         if session.close_after_reply && session.reply_pending() == 0 {
             self.end_session(&mut session);
             self.free_conn(conn);
@@ -360,6 +366,7 @@ impl Node {
     fn end_session(&mut self, session: &mut Session) {
         self.clients -= 1;
         self.unwatch(session);
+        self.unsubscribe_all(session);
         self.stop_waiting(session);
         if session.blocked.is_some() {
             self.wait.clients.retain(|&other| other != session.conn);
@@ -475,9 +482,7 @@ impl Node {
                 session.pending.len()
             );
             self.stats.query_limit_disconnections += 1;
-            session.reply.buf.clear();
-            session.reply_sent = 0;
-            session.close_after_reply = true;
+            session.drop_replies_and_close();
         }
     }
 
@@ -525,6 +530,12 @@ impl Node {
                     if session.reply.buf.capacity() > KEEP_REPLY_CAPACITY {
                         session.reply.buf = Vec::new();
                     }
+                } else if session.reply_sent > KEEP_REPLY_CAPACITY
+                    && session.reply_sent > session.reply.buf.len() / 2
+                {
+                    // One who reads all the time but never to the end must not hold what was written.
+                    session.reply.buf.drain(..session.reply_sent);
+                    session.reply_sent = 0;
                 }
                 let closing = session.close_after_reply;
                 let more = match &mut session.replica {

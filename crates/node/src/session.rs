@@ -7,6 +7,8 @@ use resp::{OwnedArgs, Proto, ReplyBuf, RequestParser};
 
 use crate::action::{ConnId, JobId};
 use crate::blocking::Waiting;
+use crate::pubsub::Subscriptions;
+use crate::pubsub::deliver::PUBSUB_CLASS;
 use crate::replication::feed::ReplicaFeed;
 use commands::CommandSpec;
 
@@ -96,6 +98,8 @@ pub(crate) struct Session {
     pub lib_ver: Vec<u8>,
     pub transaction: Option<Box<Transaction>>,
     pub watched: Vec<Watched>,
+    /// What the client listens to, if it listens to anything.
+    pub subscriptions: Option<Box<Subscriptions>>,
     /// A watched key was touched: EXEC answers null.
     pub watch_broken: bool,
     /// EXEC is running this client's commands.
@@ -141,6 +145,7 @@ impl Session {
             lib_ver: Vec::new(),
             transaction: None,
             watched: Vec::new(),
+            subscriptions: None,
             watch_broken: false,
             in_exec: false,
             no_evict: false,
@@ -167,6 +172,18 @@ impl Session {
     /// Bytes of replies not written yet.
     pub fn reply_pending(&self) -> usize {
         self.reply.buf.len() - self.reply_sent
+    }
+
+    /// Position of its limits in `client-output-buffer-limit`.
+    pub fn output_class(&self) -> usize {
+        if self.subscriptions.is_some() { PUBSUB_CLASS } else { 0 }
+    }
+
+    /// Closes the connection without sending what waits to be sent.
+    pub fn drop_replies_and_close(&mut self) {
+        self.reply.buf = Vec::new();
+        self.reply_sent = 0;
+        self.close_after_reply = true;
     }
 
     pub fn resp3(&self) -> bool {

@@ -1,6 +1,6 @@
 //! What happens as time passes, and when settings change.
 
-use commands::{Ctx, ExpiryMode};
+use commands::{Ctx, EventClass, ExpiryMode};
 
 use crate::node::{Gate, Node};
 use crate::session::Blocked;
@@ -101,6 +101,7 @@ impl Node {
             self.actions.push(crate::Action::Free(Box::new(removed)));
         }
         self.stats.expired += 1;
+        self.notify(EventClass::EXPIRED, "expired", db, key);
         self.persistence.dirty += 1;
         if self.replication.is_logging() {
             self.replication.log_deletion(db, key);
@@ -153,7 +154,7 @@ impl Node {
     fn check_clients(&mut self) {
         let settings = self.config.settings();
         let timeout_us = settings.timeout * 1_000_000;
-        let limit = settings.client_output_buffer_limit[0];
+        let limits = settings.client_output_buffer_limit;
         let (now_us, now_ms) = (self.now.mono_us, self.now.mono_ms());
         let mut closing = Vec::new();
         for entry in &mut self.slots {
@@ -163,7 +164,9 @@ impl Node {
             }
             let idle = timeout_us > 0
                 && session.blocked.is_none()
+                && session.subscriptions.is_none()
                 && now_us.saturating_sub(session.last_input_us) > timeout_us;
+            let limit = limits[session.output_class()];
             let pending = session.reply_pending() as u64;
             let over_soft = limit.soft_bytes > 0 && pending > limit.soft_bytes;
             session.soft_limit_since_ms =
@@ -173,10 +176,7 @@ impl Node {
                     .soft_limit_since_ms
                     .is_some_and(|since| now_ms - since >= limit.soft_seconds * 1000);
             if slow {
-                tracing::warn!(
-                    "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
-                    session.peer.addr
-                );
+                crate::pubsub::deliver::note_cut_off(session);
                 self.stats.obl_disconnections += 1;
             }
             if idle {
@@ -262,6 +262,7 @@ impl Node {
             self.replication.log.set_capacity(backlog);
         }
         self.set_planner_policy();
+        self.refresh_event_classes();
         self.refresh_gate();
     }
 }

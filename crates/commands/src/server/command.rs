@@ -174,7 +174,12 @@ fn reply_info(out: &mut ReplyBuf, registry: &Registry, spec: &'static CommandSpe
     out.array(10);
     out.bulk(shown_name(registry, spec).as_bytes());
     out.int(i64::from(spec.arity));
-    let shown = || spec.flags.iter().filter_map(flag_name);
+    let mut flags = spec.flags;
+    if flags.contains(Flags::PUBSUB) {
+        // Others do not say so either.
+        flags.remove(Flags::MAY_REPLICATE);
+    }
+    let shown = || flags.iter().filter_map(flag_name);
     out.set(shown().count());
     shown().for_each(|name| out.simple(name));
     out.int(i64::from(spec.range.first));

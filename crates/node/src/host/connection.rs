@@ -152,6 +152,7 @@ pub(crate) fn quit(_: &mut Node, session: &mut Session, _: Args<'_>) {
 pub(crate) fn reset(node: &mut Node, session: &mut Session, _: Args<'_>) {
     session.transaction = None;
     node.unwatch(session);
+    node.unsubscribe_all(session);
     session.db = 0;
     session.reply.proto = Proto::Resp2;
     session.reply_mode = ReplyMode::On;

@@ -10,6 +10,7 @@ pub(crate) mod info;
 pub(crate) mod memory;
 pub(crate) mod multi;
 pub(crate) mod persistence;
+pub(crate) mod pubsub;
 pub(crate) mod replication;
 pub(crate) mod slowlog;
 
@@ -111,6 +112,19 @@ fn function(full_name: &str) -> Option<HostFn> {
         "client|trackinginfo" => client::tracking::trackinginfo,
         "client|caching" => client::tracking::caching,
         "client|getredir" => client::tracking::getredir,
+        "subscribe" => pubsub::subscribe,
+        "psubscribe" => pubsub::psubscribe,
+        "ssubscribe" => pubsub::ssubscribe,
+        "unsubscribe" => pubsub::unsubscribe,
+        "punsubscribe" => pubsub::punsubscribe,
+        "sunsubscribe" => pubsub::sunsubscribe,
+        "publish" => pubsub::publish,
+        "spublish" => pubsub::spublish,
+        "pubsub|channels" => pubsub::channels,
+        "pubsub|shardchannels" => pubsub::shardchannels,
+        "pubsub|numsub" => pubsub::numsub,
+        "pubsub|shardnumsub" => pubsub::shardnumsub,
+        "pubsub|numpat" => pubsub::numpat,
         "debug" => debug::debug,
         "info" => info::info,
         _ => return None,

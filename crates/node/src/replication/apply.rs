@@ -8,6 +8,7 @@ use commands::{CommandSpec, Ctx, ExpiryMode, Handler};
 use crate::action::Action;
 use crate::batch::{BATCH, Batch, Request};
 use crate::node::Node;
+use crate::pubsub::Scope;
 
 /// Where the stream's reader stands.
 #[derive(Default)]
@@ -218,6 +219,9 @@ impl Node {
                     self.note_gone();
                     self.touch_watched(None);
                 }
+                if !self.effects.events.is_empty() {
+                    self.publish_events();
+                }
             }
             Handler::Host => self.apply_host_command(spec, args),
         }
@@ -248,6 +252,12 @@ impl Node {
                         "== CRITICAL == The master selects a database that is not configured here"
                     ),
                 }
+            }
+            "publish" => {
+                self.publish(Scope::Channel, args.at(1), args.at(2));
+            }
+            "spublish" => {
+                self.publish(Scope::Shard, args.at(1), args.at(2));
             }
             "ping" | "replconf" => {}
             name => tracing::debug!("The master's stream holds '{name}', which has no effect here"),

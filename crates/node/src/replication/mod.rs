@@ -211,6 +211,12 @@ impl Replication {
         }
     }
 
+    /// A message: it changes nothing, but the subscribers of replicas are to hear it too.
+    pub fn log_message(&mut self, db: usize, args: Args<'_>) {
+        let effects = Effects { dirty: 1, ..Effects::default() };
+        self.log_effects(&effects, db, args, None);
+    }
+
     fn select_in_log(&mut self, db: usize) {
         if self.stream_db != Some(db) {
             self.scratch.clear();

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use super::filter::Class;
 use crate::node::Node;
+use crate::pubsub::Scope;
 use crate::session::{Blocked, Session};
 
 /// What CLIENT LIST and the filters go by.
@@ -22,6 +23,8 @@ pub(crate) struct Facts<'a> {
     pub db: usize,
     /// Commands queued by MULTI; `None` outside of a transaction.
     pub queued: Option<usize>,
+    /// Channels, patterns and shard channels it listens to.
+    pub subscriptions: [usize; 3],
     /// Keys watched.
     pub watched: usize,
     /// Input that is not executed yet, and the room behind it.
@@ -57,6 +60,7 @@ impl Default for Facts<'_> {
             flags: "N".to_owned(),
             db: 0,
             queued: None,
+            subscriptions: [0; 3],
             watched: 0,
             input: 0,
             input_room: 0,
@@ -82,7 +86,7 @@ impl<'a> Facts<'a> {
         let queued_bytes = session.transaction.as_ref().map_or(0, |transaction| transaction.bytes);
         Facts {
             id: session.id,
-            class: if session.is_replica() { Class::Replica } else { Class::Normal },
+            class: class(session),
             addr: Cow::Borrowed(&session.peer.addr),
             laddr: &session.peer.laddr,
             fd: session.peer.fd,
@@ -92,6 +96,7 @@ impl<'a> Facts<'a> {
             flags: flags(session),
             db: session.db,
             queued: session.transaction.as_ref().map(|transaction| transaction.queue.len()),
+            subscriptions: subscriptions(session),
             watched: session.watched.len(),
             input: session.pending.len(),
             input_room: session.pending.capacity() - session.pending.len(),
@@ -120,12 +125,15 @@ impl<'a> Facts<'a> {
         text.clear();
         let _ = write!(
             text,
-            " age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={queued} watch={} qbuf={} qbuf-free={} argv-mem={} multi-mem={} \
+            " age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={queued} watch={} qbuf={} qbuf-free={} argv-mem={} multi-mem={} \
              rbs={} rbp={} obl={} oll=0 omem={} tot-mem={} events={events} cmd={} user={} redir=-1 resp={} lib-name=",
             self.age_s,
             self.idle_s,
             self.flags,
             self.db,
+            self.subscriptions[0],
+            self.subscriptions[1],
+            self.subscriptions[2],
             self.watched,
             self.input,
             self.input_room,
@@ -135,7 +143,7 @@ impl<'a> Facts<'a> {
             // The buffer has grown to what was needed of it, and is given back when it is no longer.
             self.reply_capacity,
             self.reply_pending,
-            self.feed_pending,
+            self.reply_pending as u64 + self.feed_pending,
             self.total_bytes,
             self.command,
             self.user,
@@ -149,10 +157,26 @@ impl<'a> Facts<'a> {
     }
 }
 
+fn class(session: &Session) -> Class {
+    if session.is_replica() {
+        Class::Replica
+    } else if session.subscriptions.is_some() {
+        Class::Pubsub
+    } else {
+        Class::Normal
+    }
+}
+
+fn subscriptions(session: &Session) -> [usize; 3] {
+    let Some(all) = &session.subscriptions else { return [0; 3] };
+    [Scope::Channel, Scope::Pattern, Scope::Shard].map(|scope| all.of(scope).len())
+}
+
 /// The letters of the state a client is in.
 fn flags(session: &Session) -> String {
     let letters = [
         ('S', session.is_replica()),
+        ('P', session.subscriptions.is_some()),
         ('x', session.transaction.is_some()),
         ('b', session.blocked.is_some_and(|blocked| !matches!(blocked, Blocked::Job(_)))),
         ('d', session.watch_broken),
@@ -179,5 +203,6 @@ pub(crate) fn memory(session: &Session) -> usize {
         + session.reply.buf.capacity()
         + session.name.capacity()
         + session.transaction.as_ref().map_or(0, |transaction| transaction.bytes)
+        + session.subscriptions.as_ref().map_or(0, |all| all.memory())
         + session.watched.iter().map(|watched| size_of_val(watched) + watched.key.len()).sum::<usize>()
 }

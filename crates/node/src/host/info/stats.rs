@@ -2,6 +2,7 @@
 
 use super::Report;
 use crate::node::Node;
+use crate::pubsub::Scope;
 use crate::session::Session;
 use crate::stats::Rate;
 
@@ -34,7 +35,9 @@ pub(super) fn write(node: &Node, _: &Session, report: &mut Report) {
     ]);
     report.put("keyspace_hits", stats.hits);
     report.put("keyspace_misses", stats.misses);
-    report.zeros(&["pubsub_channels", "pubsub_patterns", "pubsubshard_channels"]);
+    report.put("pubsub_channels", node.pubsub.registry.len(Scope::Channel));
+    report.put("pubsub_patterns", node.pubsub.registry.len(Scope::Pattern));
+    report.put("pubsubshard_channels", node.pubsub.registry.len(Scope::Shard));
     // A snapshot is taken by freezing a view; where others fork, this is what it costs.
     report.put("latest_fork_usec", stats.last_freeze_us);
     report.put("total_forks", stats.forks);

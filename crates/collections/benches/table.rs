@@ -69,6 +69,13 @@ fn get(c: &mut Criterion) {
         group.bench_function("Table", |b| {
             b.iter(|| draw.batch().iter().filter(|key| black_box(ours.get(*key)).is_some()).count());
         });
+        group.bench_function("Table, prefetched", |b| {
+            b.iter(|| {
+                let keys = draw.batch();
+                ours.prefetch(keys.iter().map(|key| &key[..]));
+                keys.iter().filter(|key| black_box(ours.get(*key)).is_some()).count()
+            });
+        });
         let std = map(entries);
         group.bench_function("HashMap", |b| {
             b.iter(|| draw.batch().iter().filter(|key| black_box(std.get(&key[..])).is_some()).count());

@@ -19,6 +19,8 @@ mod page;
 #[cfg(test)]
 mod tests;
 
+use smallvec::SmallVec;
+
 use crate::directory::{Directory, Pages};
 use crate::hash::Hasher;
 use page::{Items, TablePage, tag_of};
@@ -110,6 +112,22 @@ impl Table {
     pub fn contains(&self, key: &[u8]) -> bool {
         let hash = self.hasher.hash(key);
         self.directory.page(hash).find(tag_of(hash), key).is_some()
+    }
+
+    /// Has the processor read what these keys lead to, many of them at once, so that whatever is done with them next need not wait for
+    /// memory one key after the other. Changes nothing but speed.
+    ///
+    /// Plain reads do for that: those of one round do not depend on each other, so that their cache misses overlap as far as the
+    /// processor looks ahead. That is a few hundred instructions, and why each round does so little.
+    pub fn prefetch<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) {
+        /// More would push each other out before they are used.
+        const AT_ONCE: usize = 64;
+        let hashes: SmallVec<[u64; AT_ONCE]> =
+            keys.take(AT_ONCE).map(|key| self.hasher.hash(key)).collect();
+        let pages: SmallVec<[&TablePage; AT_ONCE]> =
+            hashes.iter().map(|&hash| self.directory.page(hash)).collect();
+        pages.iter().for_each(|page| page.touch());
+        hashes.iter().zip(&pages).for_each(|(&hash, page)| page.touch_entry(tag_of(hash)));
     }
 
     /// Sets the value of a key; says whether the key is new.

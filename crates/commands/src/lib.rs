@@ -97,7 +97,7 @@ pub use hashes::expire_fields;
 pub use keys::{Begin, Find, KeyFlags, KeyIter, KeyRange, KeySpec};
 pub use pubsub::{ChannelUse, Channels};
 pub use registry::{Registry, RenameError};
-pub use spec::{AclCategories, CommandSpec, Flags, Handler};
+pub use spec::{AclCategories, CommandSpec, ElementRange, Flags, Handler};
 
 /// Keeps the example of the README true.
 #[cfg(doctest)]

@@ -111,6 +111,38 @@ bitflags! {
     }
 }
 
+/// Which arguments of a command name members or fields of the collection at its first key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ElementRange {
+    /// Position of the first; 0 when there is none.
+    pub first: u8,
+    /// From one to the next; 0 when there is just one.
+    pub step: u8,
+}
+
+impl ElementRange {
+    /// It looks nothing up.
+    pub const NONE: ElementRange = ElementRange { first: 0, step: 0 };
+
+    /// Whether there is none.
+    #[inline]
+    pub const fn is_none(self) -> bool {
+        self.first == 0
+    }
+
+    /// Their positions in a request of `argc` arguments.
+    #[inline]
+    pub fn positions(self, argc: usize) -> impl Iterator<Item = usize> {
+        let first = usize::from(self.first);
+        let end = match (self.first, self.step) {
+            (0, _) => 0,
+            (_, 0) => argc.min(first + 1),
+            _ => argc,
+        };
+        (first..end).step_by(usize::from(self.step).max(1))
+    }
+}
+
 /// Who carries a command out.
 #[derive(Clone, Copy)]
 pub enum Handler {
@@ -148,6 +180,8 @@ pub struct CommandSpec {
     pub range: KeyRange,
     /// Where its channels stand and what happens to them.
     pub channels: Option<Channels>,
+    /// Where the members or fields stand that it looks up in the collection at its first key: what a prefetcher needs.
+    pub elements: ElementRange,
     /// As COMMAND DOCS groups it.
     pub group: &'static str,
     /// The Redis version it came with.
@@ -185,6 +219,7 @@ impl CommandSpec {
             keys: &[],
             range: KeyRange::NONE,
             channels: None,
+            elements: ElementRange::NONE,
             group,
             since,
             summary: "",
@@ -241,6 +276,12 @@ impl CommandSpec {
 
     pub(crate) const fn channels(mut self, channels: Channels) -> Self {
         self.channels = Some(channels);
+        self
+    }
+
+    /// The arguments from `first` on, every `step`th, are members or fields.
+    pub(crate) const fn elements(mut self, first: u8, step: u8) -> Self {
+        self.elements = ElementRange { first, step };
         self
     }
 

@@ -5,7 +5,7 @@ use crate::frozen::{FrozenDb, Iter};
 use crate::hash::{Hasher, Position};
 use crate::record::{ACCESS_BITS, Parts, RecordRef};
 use crate::table::{ExpireCursor, Table};
-use crate::value::{SetExpiry, Value};
+use crate::value::{SetExpiry, Value, ValueRef};
 
 /// A database: keys, their values and their expiries.
 ///
@@ -83,6 +83,16 @@ impl Db {
     #[inline]
     pub fn prefetch_batch(&self, hashes: &[u64]) {
         self.table.prefetch_batch(hashes);
+    }
+
+    /// Has the processor read where these fields or members of one large hash or set are, as [`Table::prefetch`] does. A small one
+    /// came with its key.
+    ///
+    /// [`Table::prefetch`]: collections::Table::prefetch
+    pub fn prefetch_elements<'k>(&self, key: &[u8], elements: impl Iterator<Item = &'k [u8]>) {
+        if let Some(ValueRef::Hash(table) | ValueRef::Set(table)) = self.get(key).map(|entry| entry.value()) {
+            table.prefetch(elements);
+        }
     }
 
     /// The entry of a key.

@@ -1,7 +1,6 @@
 //! From bytes to executed commands: parsing in batches, prefetching, the checks before a command, and what follows it.
 //!
-//! Requests are parsed a batch ahead. While the later ones are parsed the memory that the earlier ones will touch is on its
-//! way into the cache; with a pipeline this halves what a GET costs on a large keyspace.
+//! Requests are parsed a batch ahead, so that the memory they will touch can be fetched for all of them at once (`ahead.rs`).
 
 use resp::{Args, Form, Parsed, RequestLimits, RequestParser};
 
@@ -13,8 +12,6 @@ use crate::host::pubsub::{is_for_subscribers, replies_by_push, subscribers_ping}
 use crate::node::Node;
 use crate::session::{Blocked, ReplyMode, Session, Transaction};
 
-/// Keys prefetched for one batch at most: MSET of thousands would only push its own first keys out of the cache.
-const MAX_PREFETCH: usize = 256;
 /// A command with more bytes than this is timed by itself.
 const CHEAP_BYTES: usize = 16 * 1024;
 /// Slow-log thresholds below this (microseconds) need every command timed by itself.
@@ -30,6 +27,7 @@ impl Node {
             batch.clear();
             let end = self.parse_batch(session, input, at, &mut batch);
             self.prefetch_keys(session.db, &batch.hashes);
+            self.prefetch_elements(session.db, input, &batch);
             let all = self.run_batch(session, input, &batch, &mut at);
             if !all {
                 // The parser may have looked beyond the command that blocks; it starts over there.
@@ -92,33 +90,6 @@ impl Node {
             }
         }
         BatchEnd::Full
-    }
-
-    #[inline]
-    pub(crate) fn collect_keys(
-        &self,
-        db: usize,
-        spec: Option<&'static CommandSpec>,
-        args: Args<'_>,
-        hashes: &mut Vec<u64>,
-    ) {
-        let Some(spec) = spec else { return };
-        let db = self.keyspace.db(db);
-        for position in spec.keys_of(args) {
-            if hashes.len() == MAX_PREFETCH {
-                return;
-            }
-            hashes.push(db.hash(args.at(position)));
-        }
-    }
-
-    /// Fetches what the keys of a batch lead to: between the parsing of requests the processor would have a few misses under way
-    /// at once, here it has many.
-    #[inline]
-    pub(crate) fn prefetch_keys(&self, db: usize, hashes: &[u64]) {
-        if hashes.len() > 1 {
-            self.keyspace.db(db).prefetch_batch(hashes);
-        }
     }
 
     /// Executes a batch; `at` follows. `false` when the rest has to wait.

@@ -30,6 +30,7 @@
 #![forbid(unsafe_code)]
 
 mod action;
+mod ahead;
 mod batch;
 mod blocking;
 mod exec;

@@ -14,6 +14,8 @@
 mod builder;
 mod extra;
 
+use std::hint::black_box;
+
 use triomphe::{Arc, HeaderSlice};
 
 use super::Item;
@@ -152,6 +154,29 @@ impl TablePage {
         }
         let overflow = &self.extra()?.overflow;
         overflow.contains_key(key).then_some(Place::Overflow)
+    }
+
+    /// Reads the line that the tags are in, for nothing but to have it in the cache.
+    #[inline]
+    pub(super) fn touch(&self) {
+        black_box(self.0.header.len);
+    }
+
+    /// Reads the beginning of the first entry with this tag, as [`TablePage::touch`] does.
+    #[inline]
+    pub(super) fn touch_entry(&self, tag: u8) {
+        let len = self.indexed();
+        let (words, _) = self.0.slice[..len.next_multiple_of(8)].as_chunks::<8>();
+        let hit = words.iter().enumerate().find_map(|(number, &word)| {
+            let hits = equal_bytes(u64::from_le_bytes(word), tag);
+            (hits != 0).then(|| number * 8 + hits.trailing_zeros() as usize / 8)
+        });
+        // What is not there will be added behind the others.
+        let at = match hit {
+            Some(index) if index < len => usize::from(self.offset(index)),
+            _ => self.used(),
+        };
+        black_box(self.data().get(at).copied());
     }
 
     /// The entry of a key.

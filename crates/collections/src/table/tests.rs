@@ -218,6 +218,20 @@ proptest! {
 }
 
 #[test]
+fn prefetching_finds_its_way_in_any_table() {
+    let mut table = Table::new(Hasher::new(0x5eed));
+    let asked: Vec<Vec<u8>> = (0..300).map(key).chain((0..300).map(same)).collect();
+    let prefetch = |table: &Table| table.prefetch(asked.iter().map(Vec::as_slice));
+    prefetch(&table);
+    // Long values, and more keys of one hash than a page takes.
+    for (number, key) in asked.iter().enumerate().filter(|(number, _)| number % 3 != 0) {
+        table.insert(key, &vec![b'x'; number * 7], Expiry::Keep);
+        prefetch(&table);
+    }
+    table.check();
+}
+
+#[test]
 fn a_step_of_scan_gives_as_many_as_asked_for() {
     let mut world = World::new();
     world.apply(Op::Grow(1000, 3));

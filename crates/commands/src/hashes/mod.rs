@@ -28,6 +28,7 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .flags(WRITE | FAST)
         .acl(Acl::HASH)
         .keys(&[KeySpec::one(1, RW | DELETE)])
+        .elements(2, 1)
         .doc(
             "key field [field ...]",
             "Deletes fields of a hash, and the hash with its last one.",
@@ -37,6 +38,7 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .flags(READONLY | FAST)
         .acl(Acl::HASH)
         .keys(&[KeySpec::one(1, RO)])
+        .elements(2, 0)
         .doc("key field", "Says whether a hash has a field.", "O(1)"),
     data("hexpire", -6, GROUP, "9.0.0", expire::hexpire)
         .flags(WRITE | FAST)
@@ -65,6 +67,7 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .flags(READONLY | FAST)
         .acl(Acl::HASH)
         .keys(&[KeySpec::one(1, RO | ACCESS)])
+        .elements(2, 0)
         .doc("key field", "Returns the value of a field.", "O(1)"),
     data("hgetall", 2, GROUP, "2.0.0", get::hgetall)
         .flags(READONLY)
@@ -90,11 +93,13 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .flags(WRITE | DENYOOM | FAST)
         .acl(Acl::HASH)
         .keys(&[KeySpec::one(1, RW | ACCESS | UPDATE)])
+        .elements(2, 0)
         .doc("key field increment", "Adds to the integer in a field; a missing field counts as 0.", "O(1)"),
     data("hincrbyfloat", 4, GROUP, "2.6.0", incr::hincrbyfloat)
         .flags(WRITE | DENYOOM | FAST)
         .acl(Acl::HASH)
         .keys(&[KeySpec::one(1, RW | ACCESS | UPDATE)])
+        .elements(2, 0)
         .doc(
             "key field increment",
             "Adds to the floating-point number in a field; a missing field counts as 0.",
@@ -115,6 +120,7 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .flags(READONLY | FAST)
         .acl(Acl::HASH)
         .keys(&[KeySpec::one(1, RO | ACCESS)])
+        .elements(2, 1)
         .doc(
             "key field [field ...]",
             "Returns the values of several fields.",
@@ -124,6 +130,7 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .flags(WRITE | DENYOOM | FAST)
         .acl(Acl::HASH)
         .keys(&[KeySpec::one(1, RW | UPDATE)])
+        .elements(2, 2)
         .doc(
             "key <field value> [field value ...]",
             "Sets several fields: HSET with another reply.",
@@ -186,6 +193,7 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .flags(WRITE | DENYOOM | FAST)
         .acl(Acl::HASH)
         .keys(&[KeySpec::one(1, RW | UPDATE)])
+        .elements(2, 2)
         .doc(
             "key <field value> [field value ...]",
             "Sets fields of a hash; creates it if need be.",
@@ -204,11 +212,13 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .flags(WRITE | DENYOOM | FAST)
         .acl(Acl::HASH)
         .keys(&[KeySpec::one(1, RW | INSERT)])
+        .elements(2, 0)
         .doc("key field value", "Sets a field that is not there yet.", "O(1)"),
     data("hstrlen", 3, GROUP, "3.2.0", get::hstrlen)
         .flags(READONLY | FAST)
         .acl(Acl::HASH)
         .keys(&[KeySpec::one(1, RO)])
+        .elements(2, 0)
         .doc("key field", "Returns the length of the value of a field.", "O(1)"),
     data("httl", -5, GROUP, "9.0.0", ttl::httl)
         .flags(READONLY | FAST)

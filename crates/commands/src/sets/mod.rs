@@ -21,6 +21,7 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .flags(WRITE | DENYOOM | FAST)
         .acl(Acl::SET)
         .keys(&[KeySpec::one(1, RW | INSERT)])
+        .elements(2, 1)
         .doc(
             "key member [member ...]",
             "Adds members to a set; creates it if need be.",
@@ -66,6 +67,7 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .flags(READONLY | FAST)
         .acl(Acl::SET)
         .keys(&[KeySpec::one(1, RO)])
+        .elements(2, 0)
         .doc("key member", "Tells whether a set has a member.", "O(1)"),
     data("smembers", 2, GROUP, "1.0.0", members::smembers)
         .flags(READONLY)
@@ -77,6 +79,7 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .flags(READONLY | FAST)
         .acl(Acl::SET)
         .keys(&[KeySpec::one(1, RO | ACCESS)])
+        .elements(2, 1)
         .doc(
             "key member [member ...]",
             "Tells for several members whether a set has them.",
@@ -111,6 +114,7 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .flags(WRITE | FAST)
         .acl(Acl::SET)
         .keys(&[KeySpec::one(1, RW | DELETE)])
+        .elements(2, 1)
         .doc(
             "key member [member ...]",
             "Removes members from a set; deletes it with the last one.",

@@ -122,8 +122,7 @@ impl Table {
     pub fn prefetch<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) {
         /// More would push each other out before they are used.
         const AT_ONCE: usize = 64;
-        let hashes: SmallVec<[u64; AT_ONCE]> =
-            keys.take(AT_ONCE).map(|key| self.hasher.hash(key)).collect();
+        let hashes: SmallVec<[u64; AT_ONCE]> = keys.take(AT_ONCE).map(|key| self.hasher.hash(key)).collect();
         let pages: SmallVec<[&TablePage; AT_ONCE]> =
             hashes.iter().map(|&hash| self.directory.page(hash)).collect();
         pages.iter().for_each(|page| page.touch());

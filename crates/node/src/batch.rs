@@ -124,7 +124,15 @@ mod tests {
         let registry = Registry::new();
         let (input, batch) = batch_of(
             &registry,
-            &["SADD s a b", "SISMEMBER s c", "SADD t d", "GET s", "HSET s f 1 g 2", "HINCRBY s h 3", "HLEN s"],
+            &[
+                "SADD s a b",
+                "SISMEMBER s c",
+                "SADD t d",
+                "GET s",
+                "HSET s f 1 g 2",
+                "HINCRBY s h 3",
+                "HLEN s",
+            ],
         );
         let mut runs = Vec::new();
         let mut at = 0;

@@ -112,6 +112,8 @@ pub struct Effects {
     pub garbage: Vec<Garbage>,
     /// Keys that the command found expired and deleted.
     pub expired: u64,
+    /// Fields of hashes that it found expired, or let expire at once. Kept by [`Effects::clear`]: the host takes it.
+    pub expired_fields: u64,
     /// Reads that found their key.
     pub keyspace_hits: u64,
     /// Reads that did not.

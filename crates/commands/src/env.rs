@@ -12,6 +12,8 @@ pub enum ExpiryMode {
     Delete,
     /// It is treated as missing but stays until the master's deletion arrives: a replica serving its clients.
     Hide,
+    /// It is treated as missing but stays, unless a write meets it: a master into which a dataset is being imported.
+    Import,
     /// It is there: applying the master's stream, or loading.
     Ignore,
 }
@@ -55,6 +57,8 @@ pub struct Env {
     pub no_touch: bool,
     /// RESTORE checks its payload's checksum.
     pub verify_dump: bool,
+    /// RESTORE takes payloads of versions beyond those known (`rdb-version-check relaxed`).
+    pub newer_dumps: bool,
 }
 
 impl Default for Env {
@@ -77,6 +81,7 @@ impl Default for Env {
             may_block: true,
             no_touch: false,
             verify_dump: true,
+            newer_dumps: false,
         }
     }
 }

@@ -41,10 +41,17 @@ pub enum Begin {
     Index(u16),
     /// After this word, looked for from a position on (negative: backwards from that far before the end).
     Keyword(&'static str, i32),
+    /// At this position, unless that is empty (MIGRATE, whose keys may come behind KEYS instead).
+    IndexUnlessEmpty(u16),
+    /// Behind the KEYS of MIGRATE, before which the words of AUTH may say the same. Those who ask are told of a keyword.
+    MigrateKeys,
     /// Nobody can say.
     Unknown,
     /// Behind the last STORE of SORT, which only SORT itself can tell from what other options take.
     SortStore,
+    /// Behind the last STORE or STOREDIST from a position on, which is the one that counts, if it is this word. Those who ask are
+    /// told of a keyword.
+    LastStore(&'static str, u16),
 }
 
 /// How the rest of them is found from the first.
@@ -154,7 +161,7 @@ pub(crate) const fn legacy_range(keys: &[KeySpec]) -> (KeyRange, bool) {
     while at < keys.len() {
         let key = keys[at];
         match (key.begin, key.find) {
-            (Begin::Index(index), Find::Range { last, step, .. }) => {
+            (Begin::Index(index) | Begin::IndexUnlessEmpty(index), Find::Range { last, step, .. }) => {
                 let first = index as i32;
                 let last = if last >= 0 { first + last } else { last };
                 if range.first == 0 {
@@ -246,8 +253,14 @@ impl<'a> KeyIter<'a> {
     fn begin(&self, key: &KeySpec) -> Option<usize> {
         match key.begin {
             Begin::Index(index) => Some(index as usize),
+            Begin::IndexUnlessEmpty(index) => {
+                let there = self.args.get(index as usize).is_some_and(|key| !key.is_empty());
+                there.then_some(index as usize)
+            }
+            Begin::MigrateKeys => migrate_keys(self.args),
             Begin::Unknown => None,
             Begin::SortStore => sort_store(self.args),
+            Begin::LastStore(word, from) => last_store(self.args, from.into(), word),
             Begin::Keyword(word, from) => {
                 let argc = self.args.len();
                 let is_word = |at: &usize| self.args.at(*at).eq_ignore_ascii_case(word.as_bytes());
@@ -261,6 +274,38 @@ impl<'a> KeyIter<'a> {
             }
         }
     }
+}
+
+/// Where the keys of MIGRATE begin that come behind KEYS.
+fn migrate_keys(args: Args<'_>) -> Option<usize> {
+    let mut at = 6;
+    while at < args.len() {
+        let is = |name: &str| args.at(at).eq_ignore_ascii_case(name.as_bytes());
+        if is("KEYS") {
+            return Some(at + 1);
+        }
+        at += match () {
+            () if is("AUTH") => 2,
+            () if is("AUTH2") => 3,
+            () => 1,
+        };
+    }
+    None
+}
+
+/// Where the key of the last STORE or STOREDIST from a position on stands, if it is the wanted one of the two.
+fn last_store(args: Args<'_>, from: usize, wanted: &str) -> Option<usize> {
+    let (mut at, mut found) = (from, None);
+    while at + 1 < args.len() {
+        let word = args.at(at);
+        let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+        if is("STORE") || is("STOREDIST") {
+            found = is(wanted).then_some(at + 1);
+            at += 1;
+        }
+        at += 1;
+    }
+    found
 }
 
 /// Where the key of SORT's last STORE stands.
@@ -338,6 +383,14 @@ mod tests {
             spec(Begin::Keyword("STREAMS", 1), Find::Range { last: -1, step: 1, limit: 2 });
         check(&HALF, "c BLOCK 0 streams a b 1 2", &[4, 5]);
         check(&HALF, "c a b", &[]);
+        static STORE: KeySpec =
+            spec(Begin::LastStore("STORE", 1), Find::Range { last: 0, step: 1, limit: 0 });
+        check(&STORE, "c STORE a STORE STOREDIST x", &[4]);
+        check(&STORE, "c STORE a storedist b", &[]);
+        check(&STORE, "c STORE a STORE", &[2]);
+        static MOVED: KeySpec = spec(Begin::MigrateKeys, Find::Range { last: -1, step: 1, limit: 0 });
+        check(&MOVED, "c h 1 k 0 5 AUTH keys COPY KEYS a keys b", &[10, 11, 12]);
+        check(&MOVED, "c h 1 k 0 5 AUTH2 u keys", &[]);
         static FROM_END: KeySpec =
             spec(Begin::Keyword("KEYS", -2), Find::Range { last: -1, step: 1, limit: 0 });
         check(&FROM_END, "c KEYS x KEYS a b", &[4, 5]);

@@ -68,4 +68,5 @@ pub(crate) const UPDATE: u32 = KeyFlags::UPDATE.bits();
 pub(crate) const INSERT: u32 = KeyFlags::INSERT.bits();
 pub(crate) const DELETE: u32 = KeyFlags::DELETE.bits();
 pub(crate) const NOT_KEY: u32 = KeyFlags::NOT_KEY.bits();
+pub(crate) const INCOMPLETE: u32 = KeyFlags::INCOMPLETE.bits();
 pub(crate) const VARIABLE: u32 = KeyFlags::VARIABLE_FLAGS.bits();

@@ -104,6 +104,8 @@ settings! {
         rdbchecksum: bool,
         /// Whether dumps of unknown newer versions are read.
         rdb_version_check: RdbVersionCheck,
+        /// Whether a dataset is being imported: nothing expires, except for clients that do not import.
+        import_mode: bool,
         /// Name of the dump inside `dir`.
         dbfilename: String,
         /// Working directory.

@@ -142,7 +142,8 @@ impl Node {
     /// Commands need to say what they touched only while somebody waits for it.
     pub(crate) fn note_waiting(&mut self) {
         self.effects.track_ready = !self.blocked.queues.is_empty();
-        self.effects.track_keys = !self.watchers.is_empty() || self.blocked.wants_touched_keys();
+        self.effects.track_keys =
+            !self.watchers.is_empty() || self.blocked.wants_touched_keys() || self.migrations.under_way();
     }
 
     /// Takes the keys that a command touched for ready, as far as somebody waits to hear that they are gone.
@@ -176,6 +177,10 @@ impl Node {
 
     #[cold]
     fn serve_ready_keys(&mut self) {
+        if self.debug.asleep {
+            // Those who wait are served when the sleep is over, at the time that it is then.
+            return;
+        }
         // Serving one may make other keys ready, which are served in turn.
         while !self.effects.ready.is_empty() {
             let ready = std::mem::take(&mut self.effects.ready);
@@ -211,6 +216,9 @@ impl Node {
             // Not waiting while it runs: whatever it asks for then is the same wait as before.
             session.blocked = None;
             let from = session.reply.buf.len();
+            if self.gate.importing {
+                self.set_import_view(session);
+            }
             self.call(session, waiting.spec, waiting.request.as_args(), None);
             if session.blocked.is_none() {
                 self.blocked.remove(session.db, session.conn, &waiting);
@@ -226,6 +234,14 @@ impl Node {
         session.blocked = Some(Blocked::Keys);
         session.waiting = Some(waiting);
         self.note_waiting();
+    }
+
+    /// The sleep that was asked for is over.
+    #[cold]
+    pub(crate) fn wake(&mut self) {
+        self.debug.asleep = false;
+        self.serve_ready();
+        self.resume_served();
     }
 
     /// Runs what those have sent meanwhile who have been served.

@@ -204,7 +204,12 @@ impl Node {
                 self.refuse(session, Some(spec), |out| out.error(error));
                 return false;
             }
-            if self.gate.paused && self.pause.holds(spec, session) {
+            if self.gate.importing {
+                self.set_import_view(session);
+            }
+            if self.gate.paused && self.pause.holds(spec, session)
+                || self.gate.migrating && self.migrations.hold(spec, args, session)
+            {
                 session.commands -= 1;
                 session.blocked = Some(Blocked::Paused);
                 self.pause.held.push(session.conn);
@@ -353,6 +358,9 @@ impl Node {
     fn note_effects(&mut self, session: Option<&mut Session>) {
         self.persistence.dirty += self.effects.dirty;
         self.stats.expired += self.effects.expired;
+        if self.effects.expired_fields > 0 {
+            self.stats.expired_fields += std::mem::take(&mut self.effects.expired_fields);
+        }
         if !self.effects.garbage.is_empty() {
             let waste = std::mem::take(&mut self.effects.garbage);
             self.actions.push(Action::Free(Box::new(waste)));
@@ -361,6 +369,9 @@ impl Node {
             self.note_replaced();
         }
         if self.effects.track_keys {
+            if self.gate.migrating {
+                self.migrations.note_changes(&self.effects.touched, &self.effects.replaced);
+            }
             self.note_gone();
             self.touch_watched(session);
         }

@@ -35,6 +35,7 @@ mod batch;
 mod blocking;
 mod exec;
 mod host;
+mod migrate;
 mod node;
 mod pause;
 mod persistence;

@@ -9,6 +9,7 @@ use crate::action::{Action, Completion, ConnId, JobId};
 use crate::batch::Batch;
 use crate::blocking::BlockedClients;
 use crate::host::HostTable;
+use crate::migrate::Migrations;
 use crate::pause::Pause;
 use crate::persistence::Persistence;
 use crate::pubsub::PubSub;
@@ -70,6 +71,10 @@ pub(crate) struct Gate {
     pub persistence_failing: bool,
     pub few_replicas: bool,
     pub paused: bool,
+    /// Keys are on their way to another instance: what writes to them has to wait.
+    pub migrating: bool,
+    /// A dataset is being imported (`import-mode`): what a command sees depends on who has sent it.
+    pub importing: bool,
 }
 
 impl Gate {
@@ -86,6 +91,8 @@ pub(crate) enum Slot {
     Busy,
     /// The link to the master; its state is in [`Replication`].
     Upstream,
+    /// A connection that MIGRATE has made; its state is in [`Migrations`].
+    Migration,
 }
 
 pub(crate) struct SlotEntry {
@@ -133,6 +140,8 @@ pub struct Node {
     pub(crate) wait: WaitList,
     /// Clients that wait for keys.
     pub(crate) blocked: BlockedClients,
+    /// Keys on their way to other instances.
+    pub(crate) migrations: Migrations,
     /// Replicas whose acknowledgement has come in this round.
     pub(crate) acks: Vec<ConnId>,
     /// A replica has asked for a full synchronisation in this round.
@@ -157,13 +166,21 @@ pub(crate) struct DebugSwitches {
     pub active_expire: bool,
     pub skip_checksum: bool,
     pub pause_cron: bool,
+    /// The driver has been asked to let the instance stand still, and has not told what time it is since.
+    pub asleep: bool,
     /// A reload that waits for the dump file.
     pub reload: Option<crate::host::debug::reload::Reload>,
 }
 
 impl Default for DebugSwitches {
     fn default() -> Self {
-        DebugSwitches { active_expire: true, skip_checksum: false, pause_cron: false, reload: None }
+        DebugSwitches {
+            active_expire: true,
+            skip_checksum: false,
+            pause_cron: false,
+            asleep: false,
+            reload: None,
+        }
     }
 }
 
@@ -221,6 +238,7 @@ impl Node {
             next_tick_us: now.mono_us,
             wait: WaitList::default(),
             blocked: BlockedClients::default(),
+            migrations: Migrations::default(),
             acks: Vec::new(),
             syncs_requested: false,
             config,
@@ -382,6 +400,7 @@ impl Node {
         self.set_now(now);
         match self.slot_mut(conn) {
             Some(Slot::Upstream) => self.upstream_lost("Connection with master lost."),
+            Some(Slot::Migration) => self.migration_lost(conn),
             Some(Slot::Client(_)) => {
                 if let Some(mut session) = self.take_session(conn) {
                     self.end_session(&mut session);
@@ -399,6 +418,10 @@ impl Node {
         match self.slot_mut(conn) {
             Some(Slot::Client(_)) => {}
             Some(Slot::Upstream) => return self.upstream_input(data),
+            Some(Slot::Migration) => {
+                self.migration_input(conn, data);
+                return self.after_input();
+            }
             _ => return,
         }
         let Some(mut session) = self.take_session(conn) else { return };
@@ -510,6 +533,12 @@ impl Node {
                     slices.push(pending);
                 }
             }
+            Slot::Migration => {
+                let pending = self.migration_output(conn);
+                if !pending.is_empty() {
+                    slices.push(pending);
+                }
+            }
             _ => {}
         }
     }
@@ -561,6 +590,11 @@ impl Node {
                 self.stats.net_repl_out += n as u64;
                 self.upstream_written(n);
             }
+            Some(Slot::Migration) => {
+                self.stats.net_out += n as u64;
+                self.set_now(now);
+                self.migration_written(conn, n);
+            }
             _ => {}
         }
     }
@@ -581,11 +615,15 @@ impl Node {
 
     /// When [`Node::tick`] must be called next, on the monotonic clock.
     pub fn deadline(&self) -> u64 {
-        match self.blocked.earliest_deadline_ms() {
+        let tick = match self.migrations.earliest_deadline_us() {
             None => self.next_tick_us,
+            Some(at_us) => self.next_tick_us.min(at_us),
+        };
+        match self.blocked.earliest_deadline_ms() {
+            None => tick,
             Some(at_ms) => {
                 let wait_us = at_ms.saturating_mul(1000).saturating_sub(self.now.unix_us);
-                self.next_tick_us.min(self.now.mono_us.saturating_add(wait_us))
+                tick.min(self.now.mono_us.saturating_add(wait_us))
             }
         }
     }

@@ -113,10 +113,10 @@ impl Node {
         self.set_now(now);
         self.started = now;
         let job = self.new_job();
-        let options = LoadOptions {
-            drop_expired_before: self.config.settings().replicaof.is_none().then_some(now.unix_ms()),
-            ..self.load_options()
-        };
+        let settings = self.config.settings();
+        let expires = settings.replicaof.is_none() && !settings.import_mode;
+        let options =
+            LoadOptions { drop_expired_before: expires.then_some(now.unix_ms()), ..self.load_options() };
         self.persistence.loading = Some(StartLoad { job, started: now, loaded_bytes: 0 });
         self.gate.loading = true;
         let source = LoadSource::File(self.rdb_path());
@@ -136,6 +136,7 @@ impl Node {
             databases: settings.databases,
             seed: self.rng.u64(..),
             verify_checksum: settings.rdbchecksum && !self.debug.skip_checksum,
+            newer_versions: settings.rdb_version_check == config::RdbVersionCheck::Relaxed,
             drop_expired_before: None,
             access: commands::access::fresh(&self.env),
             limits: self.env.limits.clone(),

@@ -70,8 +70,11 @@ pub(crate) enum Blocked {
     Wait { offset: backlog::Offset, replicas: i64, deadline_ms: Option<u64> },
     /// BLPOP and the like: a key. Which one and for how long is in [`Session::waiting`].
     Keys,
-    /// CLIENT PAUSE holds the command that is at the front of the input.
+    /// The command that is at the front of the input is held back: by CLIENT PAUSE, or because a key that it would change is on its way
+    /// to another instance.
     Paused,
+    /// MIGRATE: another instance.
+    Migrate,
     /// SHUTDOWN waits for the save, or for replicas.
     Shutdown,
 }
@@ -106,6 +109,8 @@ pub(crate) struct Session {
     pub in_exec: bool,
     pub no_evict: bool,
     pub no_touch: bool,
+    /// CLIENT IMPORT-SOURCE ON: it brings a dataset.
+    pub import_source: bool,
     pub blocked: Option<Blocked>,
     /// What the client waits for while it is blocked on keys.
     pub waiting: Option<Box<Waiting>>,
@@ -150,6 +155,7 @@ impl Session {
             in_exec: false,
             no_evict: false,
             no_touch: false,
+            import_source: false,
             blocked: None,
             waiting: None,
             close_after_reply: false,

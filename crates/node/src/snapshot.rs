@@ -59,7 +59,9 @@ pub struct LoadOptions {
     pub seed: u64,
     /// Whether the checksum at the end must fit.
     pub verify_checksum: bool,
-    /// Drop keys that expired before this time (milliseconds since the Unix epoch), unless the snapshot carries a replication
+    /// Whether versions beyond those known are read (`rdb-version-check relaxed`).
+    pub newer_versions: bool,
+    /// Drop keys and fields that expired before this time (milliseconds since the Unix epoch), unless the snapshot carries a replication
     /// identity: replicas that resume from it still hold those keys and wait for a DEL of each.
     pub drop_expired_before: Option<u64>,
     /// The access word of the keys, for recency or frequency: as if they had all been written now.
@@ -234,7 +236,11 @@ impl IdentityFields {
 impl SnapshotLoader {
     /// A loader with an empty dataset.
     pub fn new(options: LoadOptions) -> SnapshotLoader {
-        let read = ReadOptions { verify_checksum: options.verify_checksum, ..ReadOptions::default() };
+        let read = ReadOptions {
+            verify_checksum: options.verify_checksum,
+            newer_versions: options.newer_versions,
+            ..ReadOptions::default()
+        };
         let mut keyspace = Keyspace::new(options.databases, options.seed);
         keyspace.set_initial_access(options.access);
         let values = Loader::new(options.limits.clone(), keyspace.db(0).value_hasher().clone());
@@ -271,6 +277,9 @@ impl SnapshotLoader {
                         )));
                     }
                     self.db = index as usize;
+                    // What the snapshot says of itself has come by now.
+                    let drop_before = self.options.drop_expired_before;
+                    self.values.drop_expired_fields(drop_before.filter(|_| self.identity.get().is_none()));
                 }
                 Event::Entry { key, expiry_ms, value, .. } => {
                     if is_dead(&self.options, &self.identity, expiry_ms) {

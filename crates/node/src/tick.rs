@@ -20,6 +20,7 @@ impl Node {
         self.next_tick_us = now.mono_us + TICK_US;
         self.stats.sample(now.mono_us);
         self.expire_waiting();
+        self.expire_migrations();
         if self.gate.loading || self.debug.pause_cron {
             return;
         }
@@ -145,7 +146,6 @@ impl Node {
             registry: &self.registry,
         };
         let gone = commands::expire_fields(&mut ctx, key, max);
-        self.stats.expired_fields += gone as u64;
         self.carry_own_effects(db);
         gone
     }
@@ -204,12 +204,17 @@ impl Node {
     pub(crate) fn unpause(&mut self) {
         self.pause.active = None;
         self.refresh_gate();
+        self.release_held();
+        self.serve_ready();
+    }
+
+    /// Lets commands that were held back try again.
+    pub(crate) fn release_held(&mut self) {
         for conn in std::mem::take(&mut self.pause.held) {
             if self.session(conn).is_some_and(|session| session.blocked == Some(Blocked::Paused)) {
                 self.unblock(conn, |_| {});
             }
         }
-        self.serve_ready();
     }
 
     /// Works out again which commands may have to be refused.
@@ -230,7 +235,26 @@ impl Node {
                 && settings.min_replicas_max_lag > 0
                 && self.good_replicas() < settings.min_replicas_to_write as usize,
             paused: self.pause.active.is_some(),
+            migrating: self.migrations.under_way(),
+            importing: !replica && settings.import_mode,
         };
+    }
+
+    /// What becomes of keys whose time is over.
+    pub(crate) fn expiry_mode(&self) -> ExpiryMode {
+        if self.replication.is_replica() {
+            ExpiryMode::Hide
+        } else if self.config.settings().import_mode {
+            ExpiryMode::Import
+        } else {
+            ExpiryMode::Delete
+        }
+    }
+
+    /// While a dataset is imported, those who bring it see everything as it is in their source.
+    #[cold]
+    pub(crate) fn set_import_view(&mut self, session: &crate::session::Session) {
+        self.env.expiry = if session.import_source { ExpiryMode::Ignore } else { ExpiryMode::Import };
     }
 
     /// Takes over what the configuration says now.
@@ -244,6 +268,7 @@ impl Node {
         self.env.lazyfree_expire = settings.lazyfree_lazy_expire;
         self.env.lazyfree_server_del = settings.lazyfree_lazy_server_del;
         self.env.lazyfree_user_flush = settings.lazyfree_lazy_user_flush;
+        self.env.newer_dumps = settings.rdb_version_check == config::RdbVersionCheck::Relaxed;
         self.env.limits = keyspace::Limits {
             hash_max_listpack_entries: settings.hash_max_listpack_entries,
             hash_max_listpack_value: settings.hash_max_listpack_value,
@@ -263,6 +288,7 @@ impl Node {
         }
         self.set_planner_policy();
         self.refresh_event_classes();
+        self.env.expiry = self.expiry_mode();
         self.refresh_gate();
     }
 }

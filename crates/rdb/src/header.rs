@@ -20,7 +20,8 @@ pub(crate) fn is_written(version: u32, flavor: Flavor) -> bool {
     }
 }
 
-pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<(u32, Flavor), Stop> {
+/// Reads it. `newer`: a version that is beyond those known is read as the last of them.
+pub(crate) fn read(cursor: &mut Cursor<'_>, newer: bool) -> Result<(u32, Flavor), Stop> {
     let at = cursor.at();
     let bytes: [u8; 9] = cursor.array()?;
     let (flavor, digits) = if let Some(digits) = bytes.strip_prefix(b"REDIS") {
@@ -35,8 +36,8 @@ pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<(u32, Flavor), Stop> {
     }
     let version = digits.iter().fold(0, |n, digit| n * 10 + u32::from(digit - b'0'));
     let known = match flavor {
-        Flavor::Redis => (1..=REDIS_LAST).contains(&version),
-        Flavor::Valkey => version == VALKEY_FIRST,
+        Flavor::Redis => (1..=REDIS_LAST).contains(&version) || newer && version > REDIS_LAST,
+        Flavor::Valkey => version == VALKEY_FIRST || newer && version > VALKEY_FIRST,
     };
     if !known {
         return Err(Error::UnsupportedVersion { version, at: at + (9 - digits.len()) as u64 }.into());
@@ -44,9 +45,9 @@ pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<(u32, Flavor), Stop> {
     Ok((version, flavor))
 }
 
-/// Whether a DUMP payload of this version can be read; payloads carry a number, but no magic word.
-pub(crate) fn payload_version_known(version: u32) -> bool {
-    (1..=REDIS_LAST).contains(&version) || version == VALKEY_FIRST
+/// Whether a DUMP payload of this version can be read; payloads carry a number, but no magic word. `newer` as for [`read`].
+pub(crate) fn payload_version_known(version: u32, newer: bool) -> bool {
+    (1..=REDIS_LAST).contains(&version) || version == VALKEY_FIRST || newer && version > REDIS_LAST
 }
 
 pub(crate) fn write(out: &mut Vec<u8>, version: u32, flavor: Flavor) {
@@ -62,7 +63,7 @@ mod tests {
     use super::*;
 
     fn check(bytes: &[u8; 9], expected: Result<(u32, Flavor), Error>) {
-        match (read(&mut Cursor::new(bytes, 0)), expected) {
+        match (read(&mut Cursor::new(bytes, 0), false), expected) {
             (Ok(found), Ok(expected)) => assert_eq!(found, expected),
             (Err(Stop::Fail(found)), Err(expected)) => assert_eq!(*found, expected),
             (_, expected) => panic!("{bytes:?} should give {expected:?}"),

@@ -3,12 +3,10 @@
 use crate::cursor::{Cursor, Stop};
 use crate::form::Form;
 use crate::value::{self, Rest, Scratch, Start};
-use crate::{Error, Event, Flavor, checksum, header};
+use crate::{Error, Event, Flavor, ReadOptions, checksum, header};
 
 /// The version's two bytes and the checksum's eight.
 pub(crate) const FOOTER: usize = 2 + 8;
-/// Payloads are as long as their sender made them; the value inside may still claim more than they carry.
-const MAX_STRING: u64 = 512 << 20;
 
 /// A reader of one DUMP payload.
 ///
@@ -33,6 +31,7 @@ pub struct Payload<'a> {
     body: &'a [u8],
     used: usize,
     flavor: Flavor,
+    max_string: u64,
     state: State,
     scratch: Scratch,
 }
@@ -48,15 +47,20 @@ enum State {
 impl<'a> Payload<'a> {
     /// Begins with a payload. Its checksum is compared if `verify` is set.
     pub fn open(payload: &'a [u8], verify: bool) -> Result<Payload<'a>, Error> {
+        Payload::with_options(payload, ReadOptions { verify_checksum: verify, ..ReadOptions::default() })
+    }
+
+    /// Begins with a payload that is read in this way.
+    pub fn with_options(payload: &'a [u8], options: ReadOptions) -> Result<Payload<'a>, Error> {
         let truncated = Error::Truncated { at: payload.len() as u64 };
         let (body, footer) = payload.split_last_chunk::<FOOTER>().ok_or(truncated)?;
         let at = body.len() as u64;
         let [v0, v1, sum @ ..] = *footer;
         let version = u32::from(u16::from_le_bytes([v0, v1]));
-        if !header::payload_version_known(version) {
+        if !header::payload_version_known(version, options.newer_versions) {
             return Err(Error::UnsupportedVersion { version, at });
         }
-        if verify {
+        if options.verify_checksum {
             let stored = u64::from_le_bytes(sum);
             let computed = checksum::of(&payload[..payload.len() - sum.len()]);
             if stored != computed {
@@ -65,7 +69,8 @@ impl<'a> Payload<'a> {
         }
         // A payload has no magic word, but the families' version numbers do not overlap.
         let flavor = if version > header::REDIS_LAST { Flavor::Valkey } else { Flavor::Redis };
-        Ok(Payload { body, used: 0, flavor, state: State::Type, scratch: Scratch::default() })
+        let max_string = options.max_string;
+        Ok(Payload { body, used: 0, flavor, max_string, state: State::Type, scratch: Scratch::default() })
     }
 
     /// The next event; `None` behind the last. Only then is it known that the payload is valid as a whole; an error is final.
@@ -79,8 +84,8 @@ impl<'a> Payload<'a> {
         let result = match state {
             State::Finished => return Ok(None),
             State::Failed(error) => return Err(*error),
-            State::Value(rest) if !rest.is_done() => rest.next(&mut cursor, MAX_STRING, scratch),
-            _ => step(state, self.flavor, &mut cursor, scratch),
+            State::Value(rest) if !rest.is_done() => rest.next(&mut cursor, self.max_string, scratch),
+            _ => step(state, self.flavor, self.max_string, &mut cursor, scratch),
         };
         let at = self.used as u64 + cursor.rest().len() as u64 + cursor.used() as u64;
         let error = match result {
@@ -103,6 +108,7 @@ impl<'a> Payload<'a> {
 fn step<'a>(
     state: &mut State,
     flavor: Flavor,
+    max_string: u64,
     cursor: &mut Cursor<'a>,
     scratch: &'a mut Scratch,
 ) -> Result<Event<'a>, Stop> {
@@ -113,7 +119,7 @@ fn step<'a>(
     let at = cursor.at();
     let form = Form::of(cursor.byte()?, flavor, at)?;
     let (key, expiry_ms, idle, freq) = (&[][..], None, None, None);
-    Ok(match value::start(form, cursor, MAX_STRING, &mut scratch.second)? {
+    Ok(match value::start(form, cursor, max_string, &mut scratch.second)? {
         Start::Whole(value) => {
             *state = State::Finished;
             Event::Entry { key, expiry_ms, idle, freq, value }
@@ -180,6 +186,11 @@ mod tests {
             check(&sealed(b"\0\x01a", version), Ok(b"a"));
         }
         for version in [0, 13, 79, 81] {
+            let newer =
+                ReadOptions { newer_versions: true, verify_checksum: false, ..ReadOptions::default() };
+            let bytes = sealed(b"\0\x01a", version);
+            let relaxed = Payload::with_options(&bytes, newer);
+            assert_eq!(relaxed.is_ok(), version > 12, "{version}");
             let error = Error::UnsupportedVersion { version: version.into(), at: 3 };
             check(&sealed(b"\0\x01a", version), Err(error));
         }
@@ -218,7 +229,7 @@ mod tests {
         check(&sealed(b"\xfe\x00", 10), Err(Error::UnknownType { byte: 0xfe, at: 0 }));
         let name = "module";
         check(&sealed(b"\x07\x00", 80), Err(Error::UnsupportedType { type_byte: 7, name, at: 0 }));
-        let limit = MAX_STRING;
+        let limit = ReadOptions::default().max_string;
         check(
             &sealed(b"\0\x81\x80\0\0\0\0\0\0\0", 10),
             Err(Error::StringTooLong { len: 1 << 63, limit, at: 1 }),

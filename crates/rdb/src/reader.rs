@@ -20,12 +20,15 @@ pub struct ReadOptions {
     pub verify_checksum: bool,
     /// Longest string to accept, compressed and decompressed.
     pub max_string: u64,
+    /// Accept versions beyond those known, and read what they have in common with the last known one. What is new in them ends the
+    /// reading with an error when it comes.
+    pub newer_versions: bool,
 }
 
 impl Default for ReadOptions {
     /// Verifies the checksum; accepts strings up to 512 MiB, the servers' own default.
     fn default() -> Self {
-        ReadOptions { verify_checksum: true, max_string: 512 << 20 }
+        ReadOptions { verify_checksum: true, max_string: 512 << 20, newer_versions: false }
     }
 }
 
@@ -72,7 +75,7 @@ impl Reader {
     /// A reader at the start of a stream.
     pub fn new(options: ReadOptions) -> Self {
         Reader {
-            parser: Parser::new(options.max_string),
+            parser: Parser::new(options.max_string, options.newer_versions),
             sum: Sum { checksum: options.verify_checksum.then(Checksum::new), done: 0 },
             buf: Vec::new(),
             used: 0,

@@ -106,6 +106,11 @@ const fn client() -> CommandSpec {
         ),
         help("client|help", GROUP, "5.0.0").acl(Acl::CONNECTION),
         row("client|id", 2, "5.0.0", USER).doc("", "Returns the number of the connection.", "O(1)"),
+        row("client|import-source", 3, "8.1.0", USER).doc(
+            "<ON | OFF>",
+            "Whether the connection brings a dataset that is being imported.",
+            "O(1)",
+        ),
         row("client|info", 2, "6.2.0", USER).tips(REPORT).doc("", "Describes this connection.", "O(1)"),
         row("client|kill", -3, "2.4.0", OPERATOR).doc(
             "<ip:port | filter value [filter value ...]>",

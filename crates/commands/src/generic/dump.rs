@@ -65,7 +65,8 @@ pub(crate) fn restore(ctx: &mut Ctx<'_>, args: Args<'_>) {
         return ctx.out.error("ERR Invalid TTL value, must be >= 0");
     }
     let limits = ctx.env.limits.clone();
-    let value = match transfer::restore(payload, ctx.env.verify_dump, limits, ctx.db().value_hasher()) {
+    let read = transfer::read_options(ctx.env);
+    let value = match transfer::restore(payload, read, limits, ctx.db().value_hasher()) {
         Ok(value) => value,
         Err(RestoreError::Frame) => {
             return ctx.out.error("ERR DUMP payload version or checksum are wrong");

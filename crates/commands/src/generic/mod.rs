@@ -8,6 +8,7 @@ mod remove;
 mod rename;
 mod scan;
 
+use crate::keys::Begin;
 use crate::row::*;
 
 pub(crate) use expire::Condition;
@@ -77,6 +78,20 @@ pub(crate) const ROWS: &[CommandSpec] = &[
             "pattern",
             "Returns all keys that match a pattern.",
             "O(N), N being the number of keys in the database",
+        ),
+    host("migrate", -6, GROUP, "2.6.0")
+        .flags(WRITE | NO_MULTI)
+        .acl(Acl::KEYSPACE.union(Acl::DANGEROUS))
+        .keys(&[
+            KeySpec { begin: Begin::IndexUnlessEmpty(3), ..KeySpec::one(3, RW | ACCESS | DELETE) },
+            KeySpec { begin: Begin::MigrateKeys, ..KeySpec::range(6, -1, 1, RW | ACCESS | DELETE | INCOMPLETE) },
+        ])
+        .tips(&["nondeterministic_output"])
+        .doc(
+            "host port <key | \"\"> destination-db timeout [COPY] [REPLACE] [AUTH password | AUTH2 username password] \
+             [KEYS key [key ...]]",
+            "Moves keys to another instance.",
+            "O(N), N being the size of the values",
         ),
     data("move", 3, GROUP, "1.0.0", rename::move_key)
         .flags(WRITE | FAST)

@@ -12,10 +12,10 @@ use crate::row::*;
 
 const GROUP: &str = "geo";
 
-/// The key after a word that names a destination.
-const fn destination(word: &'static str, from: i32) -> KeySpec {
+/// The key after the last word that names a destination, if it is this one.
+const fn destination(word: &'static str, from: u16) -> KeySpec {
     KeySpec {
-        begin: Begin::Keyword(word, from),
+        begin: Begin::LastStore(word, from),
         find: Find::Range { last: 0, step: 1, limit: 0 },
         flags: KeyFlags::from_bits_retain(OW | UPDATE | VARIABLE),
         notes: "",

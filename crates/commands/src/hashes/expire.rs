@@ -120,6 +120,7 @@ pub(super) fn report(ctx: &mut Ctx<'_>, key: &[u8], changed: &[&[u8]], at: Optio
         ctx.modified(EventClass::HASH, "hexpire", key);
     } else {
         log_deletion(ctx, key, changed);
+        ctx.fx.expired_fields += changed.len() as u64;
         ctx.modified(EventClass::HASH, "hexpired", key);
     }
     ctx.fx.dirty += changed.len() as u64 - 1;

@@ -22,7 +22,7 @@ pub(super) fn counted<'a>(
     width: usize,
     mismatch: &'static str,
 ) -> Result<Args<'a>, &'static str> {
-    let count = parse_i64(args.at(0)).ok_or(NOT_INTEGER)?;
+    let count = parse_i64(args.get(0).ok_or(mismatch)?).ok_or(NOT_INTEGER)?;
     let rest = args.from(1);
     let matches =
         usize::try_from(count).is_ok_and(|count| count > 0 && count.checked_mul(width) == Some(rest.len()));
@@ -52,4 +52,12 @@ pub(super) fn log_deletion(ctx: &mut crate::Ctx<'_>, key: &[u8], names: &[&[u8]]
     let mut command: Vec<&[u8]> = vec![b"HDEL", key];
     command.extend(names);
     ctx.fx.rewrite(&command);
+}
+
+/// Says that a command came upon fields whose time was over, and wrote over them.
+pub(super) fn note_expired(ctx: &mut crate::Ctx<'_>, key: &[u8], count: usize) {
+    if count > 0 {
+        ctx.fx.expired_fields += count as u64;
+        ctx.notify(crate::EventClass::HASH, "hexpired", key);
+    }
 }

@@ -3,6 +3,7 @@
 use keyspace::{Element, FieldExpiry, HashDraft, HashMut, HashRef, TextBuffer};
 use resp::Args;
 
+use super::fields::note_expired;
 use crate::Ctx;
 use crate::effects::EventClass;
 use crate::errors::{NOT_FLOAT, NOT_INTEGER, WRONG_TYPE};
@@ -113,7 +114,5 @@ fn log_sum<T>(ctx: &mut Ctx<'_>, args: Args<'_>, text: &[u8], before: &Before<T>
         }
         None => ctx.fx.rewrite(&[b"HSET", key, name, text]),
     }
-    if before.over {
-        ctx.notify(EventClass::HASH, "hexpired", key);
-    }
+    note_expired(ctx, key, before.over.into());
 }

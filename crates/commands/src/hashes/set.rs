@@ -4,7 +4,7 @@ use keyspace::{FieldExpiry, HashDraft, HashMut};
 use resp::Args;
 
 use super::delete_empty;
-use super::fields::log_deletion;
+use super::fields::{log_deletion, note_expired};
 use crate::Ctx;
 use crate::effects::EventClass;
 use crate::errors::{self, WRONG_TYPE};
@@ -35,21 +35,19 @@ fn set_all(ctx: &mut Ctx<'_>, args: Args<'_>, name: &str) -> Option<usize> {
     let updated = ctx.update(key, |entry| {
         let mut hash = HashMut::of(entry, &env.limits)?;
         hash.expect(count);
-        let (mut added, mut renewed) = (0, false);
+        let (mut added, mut renewed) = (0, 0);
         for at in 0..count {
             let (name, value) = (pairs.at(2 * at), pairs.at(2 * at + 1));
             let over = hash.get().expires() > 0
                 && hash.get().get(name).is_some_and(|(_, expiry)| env.is_expired(expiry));
             added += usize::from(hash.set(name, value, FieldExpiry::Clear) || over);
-            renewed |= over;
+            renewed += usize::from(over);
         }
         Some((added, renewed))
     });
     let added = match updated {
         Some(Some((added, renewed))) => {
-            if renewed {
-                ctx.notify(EventClass::HASH, "hexpired", key);
-            }
+            note_expired(ctx, key, renewed);
             added
         }
         Some(None) => {
@@ -100,7 +98,7 @@ pub(crate) fn hsetnx(ctx: &mut Ctx<'_>, args: Args<'_>) {
     if over {
         // To a reader of the log, who does not expire by himself, the field is still there.
         ctx.fx.rewrite(&[b"HSET", key, name, value]);
-        ctx.notify(EventClass::HASH, "hexpired", key);
+        note_expired(ctx, key, 1);
     }
     ctx.modified(EventClass::HASH, "hset", key);
     ctx.out.int(1);

@@ -4,7 +4,7 @@ use keyspace::{FieldExpiry, HashDraft, HashMut, HashRef};
 use resp::Args;
 
 use super::delete_empty;
-use super::fields::{BAD_COUNT, counted, is_fields, log_deletion};
+use super::fields::{BAD_COUNT, counted, is_fields, log_deletion, note_expired};
 use super::getex::{TimeOption, is_hash};
 use crate::Ctx;
 use crate::effects::EventClass;
@@ -87,29 +87,37 @@ pub(crate) fn hsetex(ctx: &mut Ctx<'_>, args: Args<'_>) {
     let over: Vec<&[u8]> = names.clone().filter(|name| there(name) == Some(false)).collect();
     if moment.is_some_and(|at| env.is_past(at)) {
         let gone: Vec<&[u8]> = names.filter(|name| there(name).is_some()).collect();
-        delete(ctx, key, &gone);
+        delete(ctx, key, &gone, pairs.len() / 2);
         return ctx.out.int(1);
     }
     if !over.is_empty() {
         // They come into being anew: KEEPTTL must not find what they had.
         remove(ctx, key, &over);
-        ctx.notify(EventClass::HASH, "hexpired", key);
+        note_expired(ctx, key, over.len());
     }
     set(ctx, key, pairs, options.time, moment, &over);
     ctx.out.int(1);
 }
 
-/// The fields would expire at once: what there is of them goes.
-fn delete(ctx: &mut Ctx<'_>, key: &[u8], gone: &[&[u8]]) {
+/// The fields would expire at once: what there is of them goes. Who listens hears of all of them, and so of a key that was there for no
+/// time at all.
+fn delete(ctx: &mut Ctx<'_>, key: &[u8], gone: &[&[u8]], count: usize) {
+    let exists = ctx.db().contains(key);
+    ctx.notify(EventClass::HASH, "hset", key);
+    ctx.notify(EventClass::HASH, "hexpire", key);
+    ctx.notify(EventClass::HASH, "hexpired", key);
+    ctx.fx.expired_fields += count as u64;
+    ctx.fx.dirty += count as u64;
     if gone.is_empty() {
+        ctx.fx.suppress();
+        if !exists {
+            ctx.notify(EventClass::GENERIC, "del", key);
+        }
         return;
     }
     let empty = remove(ctx, key, gone);
     log_deletion(ctx, key, gone);
-    ctx.notify(EventClass::HASH, "hset", key);
-    ctx.notify(EventClass::HASH, "hexpire", key);
-    ctx.modified(EventClass::HASH, "hexpired", key);
-    ctx.fx.dirty += gone.len() as u64 - 1;
+    ctx.touch_key(ctx.db, key);
     if empty {
         delete_empty(ctx, key);
     }

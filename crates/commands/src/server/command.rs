@@ -203,6 +203,16 @@ fn reply_info(out: &mut ReplyBuf, registry: &Registry, spec: &'static CommandSpe
     }
 }
 
+fn reply_keyword(out: &mut ReplyBuf, word: &str, from: i32) {
+    out.bulk(b"keyword");
+    out.bulk(b"spec");
+    out.map(2);
+    out.bulk(b"keyword");
+    out.bulk(word.as_bytes());
+    out.bulk(b"startfrom");
+    out.int(i64::from(from));
+}
+
 fn reply_key_spec(out: &mut ReplyBuf, key: &KeySpec) {
     out.map(if key.notes.is_empty() { 3 } else { 4 });
     if !key.notes.is_empty() {
@@ -215,22 +225,16 @@ fn reply_key_spec(out: &mut ReplyBuf, key: &KeySpec) {
     out.map(2);
     out.bulk(b"type");
     match key.begin {
-        Begin::Index(index) => {
+        Begin::MigrateKeys => reply_keyword(out, "KEYS", -2),
+        Begin::Index(index) | Begin::IndexUnlessEmpty(index) => {
             out.bulk(b"index");
             out.bulk(b"spec");
             out.map(1);
             out.bulk(b"index");
             out.int(i64::from(index));
         }
-        Begin::Keyword(word, from) => {
-            out.bulk(b"keyword");
-            out.bulk(b"spec");
-            out.map(2);
-            out.bulk(b"keyword");
-            out.bulk(word.as_bytes());
-            out.bulk(b"startfrom");
-            out.int(i64::from(from));
-        }
+        Begin::Keyword(word, from) => reply_keyword(out, word, from),
+        Begin::LastStore(word, from) => reply_keyword(out, word, from.into()),
         Begin::Unknown | Begin::SortStore => {
             out.bulk(b"unknown");
             out.bulk(b"spec");

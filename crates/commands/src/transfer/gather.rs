@@ -169,18 +169,25 @@ impl SetParts {
 }
 
 /// A hash.
-pub(super) enum HashParts {
+pub(super) struct HashParts {
+    form: HashForm,
+    /// Fields that expired before this are left out.
+    drop_before: Option<u64>,
+}
+
+enum HashForm {
     Small(Small),
     Large(Table),
 }
 
 impl HashParts {
-    pub(super) fn new(len: u64, limits: &Limits, hasher: &Hasher) -> HashParts {
-        if len > limits.hash_max_listpack_entries as u64 {
-            HashParts::Large(Table::new(hasher.clone()))
+    pub(super) fn new(len: u64, drop_before: Option<u64>, limits: &Limits, hasher: &Hasher) -> HashParts {
+        let form = if len > limits.hash_max_listpack_entries as u64 {
+            HashForm::Large(Table::new(hasher.clone()))
         } else {
-            HashParts::Small(Small::hash(limits))
-        }
+            HashForm::Small(Small::hash(limits))
+        };
+        HashParts { form, drop_before }
     }
 
     pub(super) fn add(
@@ -190,8 +197,13 @@ impl HashParts {
         expiry: Option<u64>,
         hasher: &Hasher,
     ) -> Result<(), BadValue> {
+        if let (Some(now), Some(at)) = (self.drop_before, expiry)
+            && at < now
+        {
+            return Ok(());
+        }
         let (mut name, mut content) = (TextBuffer::new(), TextBuffer::new());
-        if let HashParts::Small(small) = self {
+        if let HashForm::Small(small) = &mut self.form {
             if expiry.is_none() && small.push(&[field, value]) {
                 return Ok(());
             }
@@ -200,23 +212,23 @@ impl HashParts {
             while let (Some(field), Some(value)) = (entries.next(), entries.next()) {
                 once(table.insert(field.text(&mut name), value.text(&mut content), Expiry::Clear))?;
             }
-            *self = HashParts::Large(table);
+            self.form = HashForm::Large(table);
         }
-        let HashParts::Large(table) = self else { return Ok(()) };
+        let HashForm::Large(table) = &mut self.form else { return Ok(()) };
         let expiry = expiry.map_or(Expiry::Clear, Expiry::At);
         once(table.insert(field.text(&mut name), value.text(&mut content), expiry))
     }
 
     /// The hash; `None` if it is empty.
     pub(super) fn finish(self) -> Result<Option<Value>, BadValue> {
-        match self {
-            HashParts::Small(small) if small.len == 0 => Ok(None),
-            HashParts::Small(small) => {
+        match self.form {
+            HashForm::Small(small) if small.len == 0 => Ok(None),
+            HashForm::Small(small) => {
                 once(!small.has_twice())?;
                 Ok(Some(small.into_value(Layout::HashPack)))
             }
-            HashParts::Large(table) if table.is_empty() => Ok(None),
-            HashParts::Large(table) => Ok(Some(Value::Object(Object::Hash(table)))),
+            HashForm::Large(table) if table.is_empty() => Ok(None),
+            HashForm::Large(table) => Ok(Some(Value::Object(Object::Hash(table)))),
         }
     }
 }

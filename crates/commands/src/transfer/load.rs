@@ -28,6 +28,8 @@ pub struct Loader {
     limits: Limits,
     hasher: Hasher,
     parts: Parts,
+    /// Fields of hashes that expired before this are left out.
+    drop_before: Option<u64>,
 }
 
 enum Parts {
@@ -42,7 +44,12 @@ enum Parts {
 impl Loader {
     /// A loader of values for databases with this hasher: see [`keyspace::Db::value_hasher`].
     pub fn new(limits: Limits, hasher: Hasher) -> Loader {
-        Loader { limits, hasher, parts: Parts::None }
+        Loader { limits, hasher, parts: Parts::None, drop_before: None }
+    }
+
+    /// Leaves out, from the next value on, fields of hashes that expired before this moment (Unix milliseconds).
+    pub fn drop_expired_fields(&mut self, before: Option<u64>) {
+        self.drop_before = before;
     }
 
     /// A value that came whole; `None` if it is a collection without elements.
@@ -96,7 +103,7 @@ impl Loader {
             Kind::String => Parts::None,
             Kind::List => Parts::List(NewList::new()),
             Kind::Set => Parts::Set(SetParts::new(len, limits, hasher)),
-            Kind::Hash => Parts::Hash(HashParts::new(len, limits, hasher)),
+            Kind::Hash => Parts::Hash(HashParts::new(len, self.drop_before, limits, hasher)),
             Kind::ZSet => Parts::ZSet(ZSetParts::new(len, limits, hasher)),
             Kind::Stream => Parts::Stream(Box::default()),
         };

@@ -2,15 +2,32 @@
 
 use collections::Hasher;
 use keyspace::{Entry, Limits, Value};
-use rdb::{Event, Payload, WriteOptions, Writer};
+use rdb::{Event, Payload, ReadOptions, WriteOptions, Writer};
 
 use super::load::Loader;
-use super::write::{expiring_fields, write_entry};
+use super::write::{expiring_fields, idle_consumers, write_entry};
+use crate::Env;
 
-/// What DUMP answers for a key: a payload that every server from Redis 7.0 on restores, or, if fields of a hash expire, Valkey from
-/// its version 9 on.
+/// What DUMP answers for a key: a payload that every server from Redis 7.0 on restores, unless something would be lost that way.
+/// If fields of a hash expire, Valkey restores it from its version 9 on; if a consumer of a stream was last active at another time
+/// than it was last seen, Redis 7.2 and Valkey do.
 pub fn dump(entry: &Entry<'_>) -> Vec<u8> {
-    let options = if expiring_fields(entry) { WriteOptions::VALKEY } else { WriteOptions::ANY };
+    write(
+        entry,
+        match () {
+            () if expiring_fields(entry) => WriteOptions::VALKEY,
+            () if idle_consumers(entry) => WriteOptions { version: 11, ..WriteOptions::ANY },
+            () => WriteOptions::ANY,
+        },
+    )
+}
+
+/// [`dump`] for a server that may be older: when consumers were active is not worth a refusal.
+pub fn dump_for_any(entry: &Entry<'_>) -> Vec<u8> {
+    write(entry, if expiring_fields(entry) { WriteOptions::VALKEY } else { WriteOptions::ANY })
+}
+
+fn write(entry: &Entry<'_>, options: WriteOptions) -> Vec<u8> {
     let mut writer = Writer::payload(options);
     write_entry(&mut writer, entry, usize::MAX, &mut |_| true);
     writer.finish_payload()
@@ -25,13 +42,27 @@ pub enum RestoreError {
     Content,
 }
 
+/// How RESTORE reads payloads.
+pub fn read_options(env: &Env) -> ReadOptions {
+    ReadOptions {
+        verify_checksum: env.verify_dump,
+        newer_versions: env.newer_dumps,
+        ..ReadOptions::default()
+    }
+}
+
 /// The value in a payload.
 ///
 /// # Errors
 ///
 /// When it is damaged.
-pub fn restore(payload: &[u8], verify: bool, limits: Limits, hasher: &Hasher) -> Result<Value, RestoreError> {
-    let mut payload = Payload::open(payload, verify).map_err(|_| RestoreError::Frame)?;
+pub fn restore(
+    payload: &[u8],
+    options: ReadOptions,
+    limits: Limits,
+    hasher: &Hasher,
+) -> Result<Value, RestoreError> {
+    let mut payload = Payload::with_options(payload, options).map_err(|_| RestoreError::Frame)?;
     let mut loader = Loader::new(limits, hasher.clone());
     let mut value = None;
     while let Some(event) = payload.next().map_err(|_| RestoreError::Content)? {

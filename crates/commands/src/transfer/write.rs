@@ -105,3 +105,10 @@ pub fn needs_field_expiry(view: &FrozenKeyspace) -> bool {
 pub(super) fn expiring_fields(entry: &Entry<'_>) -> bool {
     matches!(entry.value(), ValueRef::Hash(fields) if fields.expires() > 0)
 }
+
+/// Whether a key holds a stream of which the older form would say something wrong about when consumers were active.
+pub(super) fn idle_consumers(entry: &Entry<'_>) -> bool {
+    let ValueRef::Stream(stream) = entry.value() else { return false };
+    let mut groups = stream.groups.iter().map(|(_, group)| group);
+    groups.any(|group| group.consumers().any(|(_, consumer)| consumer.active_ms != Some(consumer.seen_ms)))
+}

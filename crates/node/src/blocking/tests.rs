@@ -153,3 +153,30 @@ fn clients_that_leave_take_nothing_along() {
     run(&mut fixture, "RPUSH l a");
     assert_eq!(fixture.read_from(stays), popped("l", "a"));
 }
+
+#[test]
+fn a_sleep_counts_before_those_who_wait_are_served() {
+    let mut fixture = Fixture::new();
+    run(&mut fixture, "DEBUG SET-ACTIVE-EXPIRE 0");
+    let client = waiting(&mut fixture, "BLPOP l 1");
+    for request in ["MULTI", "RPUSH l a", "PEXPIRE l 100", "DEBUG SLEEP 0.2"] {
+        run(&mut fixture, request);
+    }
+    let words: Vec<u8> = b"*1\r\n$4\r\nEXEC\r\n".to_vec();
+    let conn = fixture.conn;
+    fixture.node.input(fixture.now, conn, &words);
+    fixture.now.unix_us += 200_000;
+    fixture.now.mono_us += 200_000;
+    fixture.node.before_write(fixture.now);
+    assert_eq!(fixture.read_from(client), "", "what came has expired meanwhile");
+    fixture.advance_ms(700);
+    assert_eq!(fixture.read_from(client), "");
+    fixture.advance_ms(100);
+    assert_eq!(fixture.read_from(client), "*-1\r\n", "it waits for no longer than it said");
+    // And nobody is forgotten who could be served.
+    let client = waiting(&mut fixture, "BLPOP l 0");
+    for request in ["MULTI", "RPUSH l a", "DEBUG SLEEP 0.2", "EXEC"] {
+        run(&mut fixture, request);
+    }
+    assert_eq!(fixture.read_from(client), popped("l", "a"));
+}

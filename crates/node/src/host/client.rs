@@ -204,6 +204,16 @@ pub(crate) fn no_touch(_: &mut Node, session: &mut Session, args: Args<'_>) {
     session.reply.ok();
 }
 
+/// CLIENT IMPORT-SOURCE ON|OFF
+pub(crate) fn import_source(node: &mut Node, session: &mut Session, args: Args<'_>) {
+    let Some(on) = on_or_off(args.at(2)) else { return session.reply.error(SYNTAX) };
+    if on && !node.config.settings().import_mode {
+        return session.reply.error("ERR Server is not in import mode");
+    }
+    session.import_source = on;
+    session.reply.ok();
+}
+
 /// CLIENT PAUSE milliseconds [WRITE|ALL]
 pub(crate) fn pause(node: &mut Node, session: &mut Session, args: Args<'_>) {
     let kind = match args.get(3) {

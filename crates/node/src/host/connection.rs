@@ -159,6 +159,7 @@ pub(crate) fn reset(node: &mut Node, session: &mut Session, _: Args<'_>) {
     session.name.clear();
     session.no_evict = false;
     session.no_touch = false;
+    session.import_source = false;
     session.authenticated = node.config.settings().requirepass.is_none();
     session.reply.simple("RESET");
 }

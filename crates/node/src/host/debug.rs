@@ -4,7 +4,7 @@ mod digest;
 mod protocol;
 pub(crate) mod reload;
 
-use keyspace::{Entry, SetExpiry};
+use keyspace::{Entry, ListEnd, ListRef, SetExpiry};
 use resp::Args;
 
 use commands::errors::{NO_SUCH_KEY, NOT_FLOAT, TOO_LONG};
@@ -73,6 +73,7 @@ fn sleep(node: &mut Node, session: &mut Session, seconds: &[u8]) {
     match parse_f64(seconds) {
         Some(seconds) if seconds >= 0.0 => {
             node.actions.push(Action::Sleep { us: (seconds * 1e6) as u64 });
+            node.debug.asleep = true;
             session.reply.ok();
         }
         _ => session.reply.error(NOT_FLOAT),
@@ -88,6 +89,8 @@ fn digest_value(node: &Node, session: &mut Session, keys: Args<'_>) {
     }
 }
 
+/// Bytes of a listpack without elements.
+const LISTPACK_FRAME: usize = 7;
 /// Bytes around a value in a payload of DUMP: type, version, checksum.
 const DUMP_FRAME: usize = 1 + 2 + 8;
 
@@ -96,11 +99,12 @@ fn object(node: &Node, session: &mut Session, key: &[u8]) {
         return session.reply.error(NO_SUCH_KEY);
     };
     let text = format!(
-        "Value at:{:p} refcount:1 encoding:{} serializedlength:{}{}",
+        "Value at:{:p} refcount:1 encoding:{} serializedlength:{}{}{}",
         entry.key().as_ptr(),
         entry.encoding(),
         commands::transfer::dump(&entry).len() - DUMP_FRAME,
-        access(node, &entry)
+        access(node, &entry),
+        quicklist(node, &entry)
     );
     session.reply.simple(&text);
 }
@@ -112,6 +116,23 @@ fn access(node: &Node, entry: &Entry<'_>) -> String {
     }
     let idle = commands::access::idle_seconds(entry.access(), &node.env);
     format!(" lru:{} lru_seconds_idle:{idle}", entry.access())
+}
+
+/// The nodes of a list that is said to be a quicklist: ours, since there are no others.
+fn quicklist(node: &Node, entry: &Entry<'_>) -> String {
+    let Some(ListRef::Long(list)) = ListRef::of(entry).filter(|_| entry.encoding() == "quicklist") else {
+        return String::new();
+    };
+    let settings = node.config.settings();
+    let elements = list.elements();
+    let nodes = elements.stretches(0..elements.len(), ListEnd::Front).count();
+    let bytes = elements.listpack_bytes(usize::MAX).unwrap_or(0) + nodes * LISTPACK_FRAME;
+    format!(
+        " ql_nodes:{nodes} ql_avg_node:{:.2} ql_listpack_max:{} ql_compressed:{} ql_uncompressed_size:{bytes}",
+        elements.len() as f64 / nodes.max(1) as f64,
+        settings.list_max_listpack_size,
+        u8::from(settings.list_compress_depth > 0),
+    )
 }
 
 /// DEBUG POPULATE count [prefix [size]]: keys that never get into the log, as it is with Redis.
@@ -298,6 +319,18 @@ mod tests {
         assert!(!node.node.env.verify_dump);
         node.run(&["DEBUG", "SET-SKIP-CHECKSUM-VALIDATION", "0"]);
         assert!(node.node.env.verify_dump);
+    }
+
+    #[test]
+    fn quicklists_tell_of_their_nodes() {
+        let mut node = Fixture::with(&["--list-max-listpack-size", "4", "--list-compress-depth", "2"]);
+        node.run(&["RPUSH", "l", "a"]);
+        assert!(!node.run(&["DEBUG", "OBJECT", "l"]).contains("ql_"), "a listpack has no nodes");
+        node.run(&["RPUSH", "l", "b", "c", "d", "e"]);
+        let reply = node.run(&["DEBUG", "OBJECT", "l"]);
+        let expected =
+            " ql_nodes:1 ql_avg_node:5.00 ql_listpack_max:4 ql_compressed:1 ql_uncompressed_size:22\r\n";
+        assert!(reply.ends_with(expected), "{reply}");
     }
 
     #[test]

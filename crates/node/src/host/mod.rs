@@ -95,6 +95,7 @@ fn function(full_name: &str) -> Option<HostFn> {
         "client|unpause" => client::unpause,
         "client|no-evict" => client::no_evict,
         "client|no-touch" => client::no_touch,
+        "client|import-source" => client::import_source,
         "config|get" => config::get,
         "config|set" => config::set,
         "config|rewrite" => config::rewrite,
@@ -126,6 +127,7 @@ fn function(full_name: &str) -> Option<HostFn> {
         "pubsub|shardnumsub" => pubsub::shardnumsub,
         "pubsub|numpat" => pubsub::numpat,
         "debug" => debug::debug,
+        "migrate" => crate::migrate::migrate,
         "info" => info::info,
         _ => return None,
     })

@@ -327,6 +327,9 @@ impl Node {
     /// The end of a round over the ready sockets: hands what the log has got to its readers.
     pub fn before_write(&mut self, now: crate::Now) {
         self.set_now(now);
+        if self.debug.asleep {
+            self.wake();
+        }
         if self.replication.replicas.is_empty() {
             return;
         }

@@ -82,6 +82,7 @@ impl Node {
         if was_master {
             // Whatever a client of the master waits for will not come from a replica.
             self.disconnect_waiting("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
+            self.abort_migrations("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
             self.unblock_waiting("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
         }
         // Our replicas learn from their new handshake with us which history they are in now.
@@ -106,11 +107,7 @@ impl Node {
     }
 
     fn role_changed(&mut self) {
-        self.env.expiry = if self.replication.is_replica() {
-            commands::ExpiryMode::Hide
-        } else {
-            commands::ExpiryMode::Delete
-        };
+        self.env.expiry = self.expiry_mode();
         // A history that others may want to continue is not abandoned for what was before it: the time begins anew.
         self.replication.no_replicas_since_ms = self.now.mono_ms();
         self.refresh_gate();
@@ -155,6 +152,10 @@ impl Node {
     /// The answer to [`Action::Connect`].
     pub fn connected(&mut self, now: crate::Now, conn: ConnId, result: Result<Peer, String>) {
         self.set_now(now);
+        if matches!(self.slot_mut(conn), Some(Slot::Migration)) {
+            self.migration_connected(conn, &result);
+            return self.after_input();
+        }
         let Some(upstream) = self.replication.upstream.as_mut().filter(|up| up.conn == Some(conn)) else {
             return;
         };

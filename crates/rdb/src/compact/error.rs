@@ -129,8 +129,8 @@ pub enum IntsetError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ZipmapError {
-    /// A field and its value reach beyond the end.
-    #[error("the field at offset {at} of a zipmap reaches beyond the end")]
+    /// A field and its value reach beyond the end, or are no lengths and texts at all.
+    #[error("the field at offset {at} of a zipmap reaches beyond the end or is malformed")]
     Truncated {
         /// Offset of the field.
         at: usize,

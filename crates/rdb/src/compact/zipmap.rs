@@ -39,6 +39,8 @@ pub(super) fn check(bytes: &[u8]) -> Result<usize, ZipmapError> {
 fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
     match bytes {
         [END, ..] | [] => None,
+        // Five bytes for a length that one could say: readers that reckon with the one go astray.
+        [WIDE, a, 0, 0, 0, ..] if *a < WIDE => None,
         [WIDE, a, b, c, d, rest @ ..] => Some((u32::from_le_bytes([*a, *b, *c, *d]) as usize, rest)),
         [WIDE, ..] => None,
         [len, rest @ ..] => Some((usize::from(*len), rest)),
@@ -99,7 +101,7 @@ mod tests {
         assert_eq!(read(b"\0\xff"), Ok(vec![]));
         assert_eq!(read(SAMPLE), Ok(vec![&b"foo"[..], b"bar", b"a", b""]));
         let long = [b'x'; 300];
-        let bytes = [b"\xfe\x01a\xfe\x2c\x01\0\0\0", &long[..], b"\xfe\x01\0\0\0b\x01\0c\xff"].concat();
+        let bytes = [b"\xfe\x01a\xfe\x2c\x01\0\0\0", &long[..], b"\x01b\x01\0c\xff"].concat();
         assert_eq!(read(&bytes), Ok(vec![&b"a"[..], &long, b"b", b"c"]));
     }
 
@@ -111,6 +113,13 @@ mod tests {
         assert_eq!(check(b"\0\xff\xff"), Err(ZipmapError::BadEnd { at: 1 }));
         assert_eq!(check(b"\x01\xff"), Err(ZipmapError::WrongCount { declared: 1 }));
         assert_eq!(check(b"\x01\x01a\x01\x09b\xff"), Err(ZipmapError::Truncated { at: 1 }));
+        let overlong = b"\x01\xfe\x01\0\0\0a\x01\0b\xff";
+        assert_eq!(
+            check(overlong),
+            Err(ZipmapError::Truncated { at: 1 }),
+            "a length in more bytes than it needs"
+        );
+        assert_eq!(check(b"\x01\x01a\xfe\x01\0\0\0\0b\xff"), Err(ZipmapError::Truncated { at: 1 }));
         assert_eq!(check(b"\x01\x01a\xff"), Err(ZipmapError::Truncated { at: 1 }));
         assert_eq!(check(b"\x01\xfe\xff\xff\xff\xff\xff"), Err(ZipmapError::Truncated { at: 1 }));
     }

@@ -25,6 +25,7 @@ pub(super) struct Parser {
     max_string: u64,
     flavor: Flavor,
     version: u32,
+    newer_versions: bool,
     /// What opcodes have said about the key to come.
     info: KeyInfo,
 }
@@ -53,10 +54,11 @@ struct KeyInfo {
 }
 
 impl Parser {
-    pub(super) fn new(max_string: u64) -> Self {
+    pub(super) fn new(max_string: u64, newer_versions: bool) -> Self {
         Parser {
             state: State::Magic,
             max_string,
+            newer_versions,
             flavor: Flavor::Redis,
             version: 0,
             info: KeyInfo::default(),
@@ -204,7 +206,7 @@ impl Parser {
                 }
             }
             State::Magic => {
-                let (version, flavor) = header::read(cursor)?;
+                let (version, flavor) = header::read(cursor, self.newer_versions)?;
                 (self.version, self.flavor, self.state) = (version, flavor, State::Items);
                 Ok(Event::Header { version, flavor })
             }

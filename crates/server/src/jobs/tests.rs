@@ -93,6 +93,7 @@ fn load_job(source: LoadSource) -> LoadJob {
         databases: 16,
         seed: 1,
         verify_checksum: true,
+        newer_versions: false,
         drop_expired_before: None,
         access: 0,
         limits: Default::default(),

@@ -184,6 +184,7 @@ fn flags(session: &Session) -> String {
         ('U', session.peer.unix),
         ('e', session.no_evict),
         ('T', session.no_touch),
+        ('I', session.import_source),
     ];
     let set: String = letters.iter().filter(|(_, set)| *set).map(|(letter, _)| letter).collect();
     if set.is_empty() { "N".to_owned() } else { set }

@@ -294,3 +294,32 @@ fn a_waiting_client_can_be_woken() {
         assert_eq!(node.read_from(other), reply);
     }
 }
+
+#[test]
+fn while_a_dataset_is_imported_nothing_expires() {
+    let mut node = Fixture::new();
+    assert_eq!(node.run(&["CLIENT", "IMPORT-SOURCE", "ON"]), "-ERR Server is not in import mode\r\n");
+    assert_eq!(node.run(&["CLIENT", "IMPORT-SOURCE", "OFF"]), "+OK\r\n");
+    node.run(&["CONFIG", "SET", "import-mode", "yes"]);
+    let source = node.client();
+    assert_eq!(node.run_on(source, &["CLIENT", "IMPORT-SOURCE", "ON"]), "+OK\r\n");
+    assert!(node.run_on(source, &["CLIENT", "INFO"]).contains(" flags=I "));
+    for key in ["a", "b"] {
+        node.run_on(source, &["SET", key, "1", "PX", "10"]);
+    }
+    node.run_on(source, &["HSETEX", "h", "EXAT", "0", "FIELDS", "1", "f", "1"]);
+    node.advance_ms(200);
+    assert_eq!(node.run(&["DBSIZE"]), ":3\r\n");
+    assert_eq!(node.run(&["GET", "a"]), "$-1\r\n");
+    assert_eq!(node.run(&["HGET", "h", "f"]), "$-1\r\n");
+    assert_eq!(node.run(&["DBSIZE"]), ":3\r\n", "hidden, but there");
+    assert_eq!(node.run_on(source, &["INCR", "a"]), ":2\r\n");
+    assert_eq!(node.run_on(source, &["TTL", "a"]), ":0\r\n");
+    assert_eq!(node.run_on(source, &["HGET", "h", "f"]), "$1\r\n1\r\n");
+    assert_eq!(node.run(&["INCR", "b"]), ":1\r\n", "a client of the instance begins anew");
+    node.run_on(source, &["RESET"]);
+    assert_eq!(node.run_on(source, &["GET", "a"]), "$-1\r\n");
+    node.run(&["CONFIG", "SET", "import-mode", "no"]);
+    node.advance_ms(200);
+    assert_eq!(node.run(&["KEYS", "*"]), "*1\r\n$1\r\nb\r\n");
+}

@@ -119,7 +119,11 @@ impl Node {
 
     fn load_dump_file(&mut self) -> JobId {
         let id = self.new_job();
-        let options = self.load_options();
+        let mut options = self.load_options();
+        // Where nobody follows nobody has to hear of it.
+        if self.expiry_mode() == commands::ExpiryMode::Delete && !self.replication.is_logging() {
+            options.drop_expired_before = Some(self.now.unix_ms());
+        }
         let source = LoadSource::File(self.rdb_path());
         self.actions.push(Action::Load(Box::new(LoadJob { id, source, options })));
         id
@@ -250,6 +254,7 @@ mod tests {
             databases: 16,
             seed: 1,
             verify_checksum: true,
+            newer_versions: false,
             drop_expired_before: None,
             access: 0,
             limits: keyspace::Limits::default(),

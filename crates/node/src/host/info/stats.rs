@@ -41,8 +41,8 @@ pub(super) fn write(node: &Node, _: &Session, report: &mut Report) {
     // A snapshot is taken by freezing a view; where others fork, this is what it costs.
     report.put("latest_fork_usec", stats.last_freeze_us);
     report.put("total_forks", stats.forks);
+    report.put("migrate_cached_sockets", node.migrations.cached());
     report.zeros(&[
-        "migrate_cached_sockets",
         "slave_expires_tracked_keys",
         "active_defrag_hits",
         "active_defrag_misses",
@@ -107,7 +107,12 @@ pub(super) fn keyspace(node: &Node, _: &Session, report: &mut Report) {
             let avg_ttl = db.avg_ttl(node.now.unix_ms());
             report.put(
                 &format!("db{index}"),
-                format_args!("keys={},expires={},avg_ttl={avg_ttl}", db.len(), db.expires()),
+                format_args!(
+                    "keys={},expires={},avg_ttl={avg_ttl},keys_with_volatile_items={}",
+                    db.len(),
+                    db.expires(),
+                    db.timed_hashes()
+                ),
             );
         }
     }

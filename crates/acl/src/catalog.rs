@@ -7,7 +7,7 @@ use std::collections::HashMap;
 pub struct Catalog {
     commands: Vec<Command>,
     by_name: HashMap<Box<[u8]>, usize>,
-    categories: Box<[&'static str]>,
+    categories: Box<[Box<str>]>,
     matches: fn(&[u8], &[u8]) -> bool,
 }
 
@@ -22,8 +22,9 @@ pub(crate) struct Command {
 
 impl Catalog {
     /// No commands yet. `categories` are named in the order of their bits; `matches` tells whether a glob pattern matches a text.
-    pub fn new(categories: &[&'static str], matches: fn(&[u8], &[u8]) -> bool) -> Catalog {
-        Catalog { commands: Vec::new(), by_name: HashMap::new(), categories: categories.into(), matches }
+    pub fn new(categories: &[&str], matches: fn(&[u8], &[u8]) -> bool) -> Catalog {
+        let categories = categories.iter().map(|name| (*name).into()).collect();
+        Catalog { commands: Vec::new(), by_name: HashMap::new(), categories, matches }
     }
 
     /// Adds a command under a number of the caller's choice, and returns that. The name is lowercase; that of a subcommand is
@@ -42,8 +43,8 @@ impl Catalog {
     }
 
     /// The names of the categories, in the order of their bits.
-    pub fn categories(&self) -> &[&'static str] {
-        &self.categories
+    pub fn categories(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.categories.iter().map(|name| &**name)
     }
 
     /// The bit of a category; case does not matter.

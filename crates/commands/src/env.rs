@@ -55,6 +55,8 @@ pub struct Env {
     pub may_block: bool,
     /// Uses leave access words alone (CLIENT NO-TOUCH).
     pub no_touch: bool,
+    /// The client may read any key, those that its command's arguments do not name included (SORT … BY and GET).
+    pub reads_all_keys: bool,
     /// RESTORE checks its payload's checksum.
     pub verify_dump: bool,
     /// RESTORE takes payloads of versions beyond those known (`rdb-version-check relaxed`).
@@ -80,6 +82,7 @@ impl Default for Env {
             limits: Limits::default(),
             may_block: true,
             no_touch: false,
+            reads_all_keys: true,
             verify_dump: true,
             newer_dumps: false,
         }

@@ -131,6 +131,23 @@ impl KeySpec {
 }
 
 impl KeySpec {
+    /// What happens to the keys in this very request of `spec`, whose group this is: in some the arguments decide.
+    pub fn flags_in(&self, spec: &CommandSpec, args: Args<'_>) -> KeyFlags {
+        if !self.flags.contains(KeyFlags::VARIABLE_FLAGS) {
+            return self.flags;
+        }
+        let writes = KeyFlags::UPDATE;
+        match spec.full_name {
+            // With GET it also reads.
+            "set" if args.len() <= 3 || !args.from(3).iter().any(|word| word.eq_ignore_ascii_case(b"GET")) => {
+                KeyFlags::OW | writes
+            }
+            "bitfield" if only_gets(args) => KeyFlags::RO | KeyFlags::ACCESS,
+            "set" | "bitfield" => KeyFlags::RW | KeyFlags::ACCESS | writes,
+            _ => self.flags.difference(KeyFlags::VARIABLE_FLAGS),
+        }
+    }
+
     /// Where this group's keys are in a request.
     pub fn positions<'a>(&'static self, args: Args<'a>) -> KeyIter<'a> {
         KeyIter { next: 0, end: 0, step: 1, rest: std::slice::from_ref(self), args }
@@ -274,6 +291,11 @@ impl<'a> KeyIter<'a> {
             }
         }
     }
+}
+
+/// Whether every subcommand of a BITFIELD is a whole GET.
+fn only_gets(args: Args<'_>) -> bool {
+    (2..args.len()).step_by(3).all(|at| args.at(at).eq_ignore_ascii_case(b"GET") && at + 2 < args.len())
 }
 
 /// Where the keys of MIGRATE begin that come behind KEYS.

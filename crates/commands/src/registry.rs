@@ -178,6 +178,11 @@ impl Registry {
         TABLE.iter().filter(|spec| self.names[usize::from(spec.id)].is_some())
     }
 
+    /// All commands under their own names, those that are switched off included, without their subcommands.
+    pub fn all(&self) -> impl Iterator<Item = &'static CommandSpec> + use<> {
+        TABLE.iter()
+    }
+
     /// What a command is called here; `None` if it is switched off. A subcommand keeps its full name.
     pub fn name_of(&self, spec: &CommandSpec) -> Option<&str> {
         match self.names.get(usize::from(spec.id)) {

@@ -9,7 +9,7 @@ use crate::error::{RewriteError, SetError};
 use crate::keywords::Permission;
 use crate::settings::Settings;
 use crate::value::Value;
-use crate::{glob, rewrite, toml_file};
+use crate::{glob, grammar, rewrite, toml_file};
 
 /// Which grammar a file is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,6 +157,22 @@ impl Config {
             self.settings = Settings::from_values(&self.values);
         }
         names
+    }
+
+    /// The users that the configuration defines, each in words: its name and its rules.
+    pub fn users(&self) -> Vec<Vec<String>> {
+        let words = |line: &String| {
+            let words = grammar::words(line.as_bytes()).unwrap_or_default();
+            words.iter().map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+        };
+        self.settings.user.iter().map(words).collect()
+    }
+
+    /// Puts other users in the place of these, for a rewrite.
+    pub fn set_users(&mut self, users: &[Vec<String>]) {
+        let line = |words: &Vec<String>| words.iter().map(|word| grammar::quote(word)).collect::<Vec<_>>().join(" ");
+        let at = find("user").expect("because a test finds every directive");
+        self.put(vec![(at, Value::Lines(users.iter().map(line).collect()))]);
     }
 
     /// CONFIG REWRITE: the text of the main file with the values of now.

@@ -52,7 +52,6 @@ const NO_CLUSTER: &str = "there is no cluster mode";
 const NO_TLS: &str = "there is no TLS yet";
 const NO_RDMA: &str = "there is no RDMA";
 const NO_SYSLOG: &str = "the log goes to a file or the standard output";
-const NO_ACL: &str = "there are no users but the default one yet; use requirepass";
 const NO_EVICTION: &str = "keys are not evicted yet";
 const NO_SCRIPTS: &str = "there are no scripts yet";
 const NO_MODULES: &str = "modules cannot be loaded";
@@ -95,9 +94,9 @@ const SYSLOG: &[(&str, &str)] = &[
 
 #[rustfmt::skip]
 static DIRECTIVES: &[Directive] = &[
-    row("acl-pubsub-default", Word(AclPubsubDefault::WORDS), "resetchannels").inert(NO_ACL),
-    row("aclfile", TEXT, "").immutable().inert(NO_ACL),
-    row("acllog-max-len", LONG, "128").inert(NO_ACL),
+    row("acl-pubsub-default", Word(AclPubsubDefault::WORDS), "resetchannels"),
+    row("aclfile", TEXT, "").immutable(),
+    row("acllog-max-len", LONG, "128"),
     row("active-defrag-cycle-max", int(1, 99), "25").inert(NO_DEFRAG),
     row("active-defrag-cycle-min", int(1, 99), "1").inert(NO_DEFRAG),
     row("active-defrag-cycle-us", int(0, 100_000), "500").inert(NO_DEFRAG),
@@ -331,7 +330,7 @@ static DIRECTIVES: &[Directive] = &[
     row("unixsocketgroup", TEXT, "").immutable(),
     row("unixsocketperm", Octal, "0").immutable(),
     row("use-exit-on-panic", Bool, "no").hidden().inert(TEST_ONLY),
-    row("user", Lines, "").immutable().inert(NO_ACL),
+    row("user", Lines, "").immutable(),
     row("watchdog-period", Time { unit: Unit::Millis, min: 0, max: i32::MAX as i64 }, "0").hidden().inert(TEST_ONLY),
     row("zset-max-listpack-entries", LONG, "128").alias(&["zset-max-ziplist-entries"]),
     row("zset-max-listpack-value", SIZE, "64").alias(&["zset-max-ziplist-value"]),

@@ -116,7 +116,20 @@ impl Value {
                     return Err(WRONG_NUMBER.into());
                 }
                 let mut lines = if let Self::Lines(before) = before { before } else { Vec::new() };
-                lines.push(words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" "));
+                let line = match words {
+                    // An option of the command line, all in one argument.
+                    [one] => one.split_whitespace().map(quote).collect::<Vec<_>>(),
+                    words => words.iter().map(|word| quote(word)).collect(),
+                };
+                let name = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+                let new = line.join(" ");
+                if directive.name == "user" && lines.iter().any(|known| name(known) == name(&new)) {
+                    return Err(format!(
+                        "Error in user declaration '{}': Duplicate user found. A user can only be defined once in config files",
+                        name(&new)
+                    ));
+                }
+                lines.push(new);
                 Ok(Self::Lines(lines))
             }
             Kind::Include | Kind::Sentinel | Kind::Obsolete => Ok(Self::Lines(Vec::new())),

@@ -164,6 +164,22 @@ pub enum Action {
         /// The settings to write.
         config: Box<config::Config>,
     },
+    /// Replace the ACL file atomically; it holds hashes of passwords.
+    SaveAcl {
+        /// The job.
+        job: JobId,
+        /// The file.
+        path: PathBuf,
+        /// What it shall hold.
+        text: Vec<u8>,
+    },
+    /// Read the ACL file.
+    ReadAcl {
+        /// The job.
+        job: JobId,
+        /// The file.
+        path: PathBuf,
+    },
     /// These settings were changed at run time; the driver looks whether one is its own (port, loglevel…).
     Settings(Vec<&'static str>),
     /// Drop this elsewhere: freeing it takes long.
@@ -195,6 +211,8 @@ impl fmt::Debug for Action {
             Action::LoadEnd(job) => write!(f, "LoadEnd({job:?})"),
             Action::Cancel(job) => write!(f, "Cancel({job:?})"),
             Action::RewriteConfig { job, path, .. } => write!(f, "RewriteConfig({job:?} {})", path.display()),
+            Action::SaveAcl { job, path, .. } => write!(f, "SaveAcl({job:?} {})", path.display()),
+            Action::ReadAcl { job, path } => write!(f, "ReadAcl({job:?} {})", path.display()),
             Action::Settings(names) => write!(f, "Settings({names:?})"),
             Action::Free(_) => write!(f, "Free"),
             Action::Sleep { us } => write!(f, "Sleep({us} us)"),
@@ -243,4 +261,8 @@ pub enum Completion {
     Loaded(Result<Box<Loaded>, LoadError>),
     /// The configuration file is written.
     ConfigRewritten(Result<(), String>),
+    /// The ACL file is written.
+    AclSaved(Result<(), String>),
+    /// What stands in the ACL file.
+    AclRead(Result<Vec<u8>, String>),
 }

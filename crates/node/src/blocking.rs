@@ -219,7 +219,10 @@ impl Node {
             if self.gate.importing {
                 self.set_import_view(session);
             }
-            self.call(session, waiting.spec, waiting.request.as_args(), None);
+            // What the user may do can have changed while the client waited.
+            if session.unrestricted || self.admit(session, waiting.spec, waiting.request.as_args()) {
+                self.call(session, waiting.spec, waiting.request.as_args(), None);
+            }
             if session.blocked.is_none() {
                 self.blocked.remove(session.db, session.conn, &waiting);
                 self.note_waiting();

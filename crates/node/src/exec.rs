@@ -159,7 +159,7 @@ impl Node {
             let index = self.registry.index(spec);
             self.stats.per_command[index].rejected += 1;
         }
-        if session.authenticated || self.config.settings().requirepass.is_none() {
+        if session.authenticated {
             self.refuse(session, None, |out| reject.reply(args, out));
         } else {
             self.refuse(session, None, |out| out.error("NOAUTH Authentication required."));
@@ -167,7 +167,7 @@ impl Node {
     }
 
     /// Answers a command with an error instead of executing it.
-    fn refuse(
+    pub(crate) fn refuse(
         &mut self,
         session: &mut Session,
         spec: Option<&'static CommandSpec>,
@@ -195,8 +195,7 @@ impl Node {
         raw: Option<&[u8]>,
     ) -> bool {
         session.commands += 1;
-        if !session.authenticated && !spec.flags.contains(Flags::NO_AUTH) {
-            self.refuse(session, Some(spec), |out| out.error("NOAUTH Authentication required."));
+        if !session.unrestricted && !self.admit(session, spec, args) {
             return false;
         }
         if !self.gate.is_open() {
@@ -244,6 +243,9 @@ impl Node {
                 return false;
             }
             queue(transaction, spec, args);
+            if let Some(db) = crate::access::selected_by(spec, args) {
+                transaction.db = db;
+            }
             let from = session.reply.buf.len();
             session.reply.simple("QUEUED");
             self.drop_unwanted_reply(session, from);
@@ -306,6 +308,7 @@ impl Node {
             Handler::Data(handler) => {
                 self.env.no_touch = session.no_touch;
                 self.env.may_block = !session.in_exec;
+                self.env.reads_all_keys = session.unrestricted || self.may_read_all_keys(session, spec);
                 self.effects.clear();
                 let mut ctx = Ctx {
                     ks: &mut self.keyspace,

@@ -29,6 +29,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod access;
 mod action;
 mod ahead;
 mod batch;
@@ -51,6 +52,7 @@ mod tick;
 mod time;
 mod watch;
 
+pub use access::check_users;
 pub use action::{
     Action, Completion, ConnId, JobId, LoadError, LoadJob, LoadSource, SaveJob, SaveReport, SaveTarget,
 };

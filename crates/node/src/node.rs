@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use crate::access::Access;
 use crate::action::{Action, Completion, ConnId, JobId};
 use crate::batch::Batch;
 use crate::blocking::BlockedClients;
@@ -38,6 +39,10 @@ pub struct Boot {
     /// A monotonic clock in nanoseconds that is read around commands to know what they cost. A simulator gives one that
     /// stands still.
     pub clock_ns: fn() -> u64,
+    /// Random bytes of the system, which nobody can guess: passwords are made of them.
+    pub secret: [u8; 32],
+    /// What stands in the ACL file, if the configuration names one.
+    pub acl_file: Option<Vec<u8>>,
 }
 
 impl Default for Boot {
@@ -49,6 +54,8 @@ impl Default for Boot {
             config_file: None,
             os: String::new(),
             clock_ns: || 0,
+            secret: [0; 32],
+            acl_file: None,
         }
     }
 }
@@ -121,6 +128,7 @@ pub struct Node {
     pub(crate) replication: Replication,
     pub(crate) persistence: Persistence,
     pub(crate) stats: Stats,
+    pub(crate) access: Access,
     pub(crate) slowlog: SlowLog,
     pub(crate) watchers: Watchers,
     pub(crate) pubsub: PubSub,
@@ -200,6 +208,7 @@ impl Node {
         let stats = Stats { per_command: vec![CommandStats::default(); host.len()], ..Stats::default() };
         let keyspace = Keyspace::new(databases, rng.u64(..));
         let replication = Replication::new(&mut rng, settings);
+        let access = Access::new(&registry, settings, &boot, &config);
         let run_id = backlog::ReplicationId::random(&mut rng).to_string();
         let persistence = Persistence::new(now);
         let mut node = Node {
@@ -221,6 +230,7 @@ impl Node {
             replication,
             persistence,
             stats,
+            access,
             slowlog: SlowLog::default(),
             watchers: Watchers::default(),
             pubsub: PubSub::default(),
@@ -263,16 +273,18 @@ impl Node {
             self.stats.connections_rejected += 1;
             return Err(b"-ERR max number of clients reached\r\n");
         }
-        if settings.protected_mode && settings.requirepass.is_none() && !peer.unix && !peer.loopback {
+        let open = self.access.lets_anyone_in();
+        let protected = settings.protected_mode && self.access.users.default_user().needs_no_password();
+        if protected && !peer.unix && !peer.loopback {
             self.stats.connections_rejected += 1;
             return Err(PROTECTED_MODE);
         }
-        let authenticated = settings.requirepass.is_none();
         let conn = self.new_conn();
         let id = self.next_client_id;
         self.next_client_id += 1;
-        let mut session = Session::new(conn, id, peer, now.mono_us);
-        session.authenticated = authenticated;
+        let user = self.access.users.default_user().clone();
+        let mut session = Session::new(conn, id, peer, user.clone(), now.mono_us);
+        session.set_user(user, open);
         self.slots[conn.slot()].slot = Slot::Client(Box::new(session));
         self.clients += 1;
         Ok(conn)
@@ -656,6 +668,8 @@ impl Node {
             Completion::LoadProgress { bytes } => self.load_progress(job, bytes),
             Completion::Loaded(result) => self.load_finished(job, result),
             Completion::ConfigRewritten(result) => self.config_rewritten(job, result),
+            Completion::AclSaved(result) => self.acl_saved(job, result),
+            Completion::AclRead(result) => self.acl_read(job, result),
         }
     }
 

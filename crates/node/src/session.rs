@@ -1,6 +1,7 @@
 //! One client connection as the node sees it.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use resp::{OwnedArgs, Proto, ReplyBuf, RequestParser};
@@ -38,6 +39,8 @@ pub(crate) struct Transaction {
     pub bytes: usize,
     /// A queued command writes.
     pub writes: bool,
+    /// The database that the next queued command will find selected.
+    pub db: usize,
 }
 
 /// A key that a client watches.
@@ -89,6 +92,10 @@ pub(crate) struct Session {
     pub last_input_us: u64,
     pub db: usize,
     pub authenticated: bool,
+    /// Who the client is, as it was when last looked at: a changed user takes this one's place.
+    pub user: Arc<acl::User>,
+    /// Authenticated, and the user may do everything: nothing needs to be checked before a command.
+    pub unrestricted: bool,
     pub reply: ReplyBuf,
     /// Bytes of `reply` that the driver has written.
     pub reply_sent: usize,
@@ -131,7 +138,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub fn new(conn: ConnId, id: u64, peer: Peer, now_us: u64) -> Session {
+    pub fn new(conn: ConnId, id: u64, peer: Peer, user: Arc<acl::User>, now_us: u64) -> Session {
         Session {
             conn,
             id,
@@ -140,6 +147,8 @@ impl Session {
             last_input_us: now_us,
             db: 0,
             authenticated: false,
+            user,
+            unrestricted: false,
             reply: ReplyBuf::new(),
             reply_sent: 0,
             reply_mode: ReplyMode::On,
@@ -168,6 +177,13 @@ impl Session {
             bytes_out: 0,
             soft_limit_since_ms: None,
         }
+    }
+
+    /// Makes the client somebody, or leaves it to authenticate first.
+    pub fn set_user(&mut self, user: Arc<acl::User>, authenticated: bool) {
+        self.unrestricted = authenticated && user.is_unrestricted();
+        self.authenticated = authenticated;
+        self.user = user;
     }
 
     /// Whether this connection is a replica that has asked for the stream.

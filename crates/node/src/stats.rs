@@ -97,6 +97,12 @@ pub(crate) struct Stats {
     pub writes: u64,
     pub peak_memory: u64,
     pub last_freeze_us: u64,
+    /// Logins that failed, and what users had no right to: commands, keys, channels, databases.
+    pub denied_logins: u64,
+    pub denied_commands: u64,
+    pub denied_keys: u64,
+    pub denied_channels: u64,
+    pub denied_databases: u64,
     pub ops_rate: Rate,
     pub in_rate: Rate,
     pub out_rate: Rate,

@@ -282,6 +282,8 @@ impl Node {
             stream_node_max_bytes: settings.stream_node_max_bytes,
             stream_node_max_entries: settings.stream_node_max_entries,
         };
+        let all_channels = settings.acl_pubsub_default == config::AclPubsubDefault::Allchannels;
+        self.access.users.set_all_channels_by_default(all_channels);
         let backlog = settings.repl_backlog_size as usize;
         if self.replication.log.capacity() != backlog {
             self.replication.log.set_capacity(backlog);

@@ -12,15 +12,16 @@ mod actions;
 mod round;
 mod sockets;
 
-use std::io;
+use std::io::{self, Read};
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use config::Settings;
 use node::{Action, Boot, ConnId, Node, Now};
 
 use crate::clock;
+use crate::files::reason;
 use crate::event::{EventSender, Events, event_channel};
 use crate::jobs::Jobs;
 use crate::log::Logger;
@@ -94,7 +95,10 @@ impl Engine {
             config_file,
             os: operating_system(),
             clock_ns: clock::monotonic_ns,
+            secret: secret().map_err(EngineError::Randomness)?,
+            acl_file: acl_file(&settings)?,
         };
+        node::check_users(&config, boot.acl_file.as_deref()).map_err(EngineError::Users)?;
         let engine = Engine {
             node: Node::new(config, boot, now),
             sockets: Sockets::default(),
@@ -211,11 +215,31 @@ fn operating_system() -> String {
     )
 }
 
+/// Random bytes that nobody can guess.
+fn secret() -> io::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What stands in the ACL file, if the configuration names one.
+fn acl_file(settings: &Settings) -> Result<Option<Vec<u8>>, EngineError> {
+    let Some(name) = &settings.aclfile else { return Ok(None) };
+    let failed = |error: io::Error| {
+        EngineError::Users(format!("Error loading ACLs, opening file '{name}': {}", reason(&error)))
+    };
+    std::fs::read(Path::new(&settings.dir).join(name)).map(Some).map_err(failed)
+}
+
 /// Why an engine could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EngineError {
     #[error("cannot watch sockets: {0}")]
     Poller(io::Error),
+    #[error("cannot read /dev/urandom: {0}")]
+    Randomness(io::Error),
+    #[error("Aborting the start because of ACL errors: {0}")]
+    Users(String),
     #[error(transparent)]
     Listen(#[from] ListenError),
 }

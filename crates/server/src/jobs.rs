@@ -23,6 +23,7 @@ use node::{Completion, JobId, LoadError, LoadJob, LoadSource, SaveJob, SaveTarge
 use tracing::Dispatch;
 
 use crate::event::{Event, EventSender};
+use crate::files::reason;
 use control::Control;
 use free::FreeThread;
 use load::Inbox;
@@ -136,6 +137,22 @@ impl Jobs {
         let failed = |text| Completion::ConfigRewritten(Err(text));
         self.spawn("rewrite-config", id, None, failed, move |handle| {
             handle.complete(Completion::ConfigRewritten(rewrite::run(&path, &config)));
+        });
+    }
+
+    /// Replaces the ACL file.
+    pub fn save_acl(&mut self, id: JobId, path: PathBuf, text: Vec<u8>) {
+        let failed = |text| Completion::AclSaved(Err(text));
+        self.spawn("save-acl", id, None, failed, move |handle| {
+            handle.complete(Completion::AclSaved(rewrite::replace(&path, &text)));
+        });
+    }
+
+    /// Reads the ACL file.
+    pub fn read_acl(&mut self, id: JobId, path: PathBuf) {
+        let failed = |text| Completion::AclRead(Err(text));
+        self.spawn("read-acl", id, None, failed, move |handle| {
+            handle.complete(Completion::AclRead(std::fs::read(&path).map_err(|error| reason(&error))));
         });
     }
 

@@ -45,6 +45,9 @@ pub enum StartError {
     /// A port, an address or a Unix socket cannot be listened on.
     #[error("{0}")]
     Listen(String),
+    /// A user is defined wrongly, or the ACL file cannot be taken.
+    #[error("{0}")]
+    Users(String),
     /// There is nothing to listen on.
     #[error("Configured to not listen anywhere")]
     NoListener,
@@ -258,7 +261,8 @@ fn failed_to_start(port: u16, error: &EngineError) -> StartError {
             StartError::Listen(error.to_string())
         }
         EngineError::Listen(ListenError::Unix { .. }) => StartError::Listen(error.to_string()),
-        EngineError::Poller(_) => StartError::System(error.to_string()),
+        EngineError::Users(_) => StartError::Users(error.to_string()),
+        EngineError::Poller(_) | EngineError::Randomness(_) => StartError::System(error.to_string()),
     }
 }
 

@@ -147,8 +147,7 @@ fn request_keys<'a>(ctx: &mut Ctx<'_>, args: Args<'a>) -> Option<(Args<'a>, Vec<
     }
     let mut positions = Vec::new();
     for key in spec.keys {
-        let flags =
-            if key.flags.contains(KeyFlags::VARIABLE_FLAGS) { flags_of_set(request) } else { key.flags };
+        let flags = key.flags_in(spec, request);
         positions.extend(key.positions(request).map(|position| (position, flags)));
     }
     if positions.is_empty() {
@@ -156,12 +155,6 @@ fn request_keys<'a>(ctx: &mut Ctx<'_>, args: Args<'a>) -> Option<(Args<'a>, Vec<
         return None;
     }
     Some((request, positions))
-}
-
-/// SET is the one command whose flags depend on its arguments: with GET it also reads.
-fn flags_of_set(request: Args<'_>) -> KeyFlags {
-    let reads = request.from(3).iter().any(|word| word.eq_ignore_ascii_case(b"GET"));
-    if reads { KeyFlags::RW | KeyFlags::ACCESS | KeyFlags::UPDATE } else { KeyFlags::OW | KeyFlags::UPDATE }
 }
 
 /// What a command is called here, `container|sub` for a subcommand.

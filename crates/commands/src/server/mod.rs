@@ -1,5 +1,6 @@
 //! The server itself.
 
+mod acl;
 mod command;
 mod docs;
 mod flush;

@@ -1,14 +1,16 @@
 //! The rows of the server's commands.
 
+use super::acl::acl;
 use super::{command, flush, info};
 use crate::row::*;
 
-const GROUP: &str = "server";
+pub(super) const GROUP: &str = "server";
 
 const ALL_SHARDS: &[&str] = &["request_policy:all_shards", "response_policy:all_succeeded"];
 const REPORT: &[&str] = &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"];
 
 pub(crate) const ROWS: &[CommandSpec] = &[
+    acl(),
     host("bgsave", -1, GROUP, "1.0.0").flags(ADMIN | NOSCRIPT | NO_ASYNC_LOADING).doc(
         "[SCHEDULE]",
         "Saves the dataset in the background.",

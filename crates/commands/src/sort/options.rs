@@ -7,6 +7,9 @@ use resp::Args;
 use crate::errors::{NOT_INTEGER, SYNTAX};
 use crate::number::parse_i64;
 
+const BY_DENIED: &str = "ERR BY option of SORT denied due to insufficient ACL permissions.";
+const GET_DENIED: &str = "ERR GET option of SORT denied due to insufficient ACL permissions.";
+
 /// What is to be sorted how, and what becomes of it.
 #[derive(Default)]
 pub(super) struct Options<'a> {
@@ -24,7 +27,7 @@ pub(super) struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    pub fn parse(args: Args<'a>, may_store: bool) -> Result<Self, &'static str> {
+    pub fn parse(args: Args<'a>, may_store: bool, reads_all_keys: bool) -> Result<Self, &'static str> {
         let mut options = Options::default();
         let mut words = args.iter();
         while let Some(word) = words.next() {
@@ -41,11 +44,18 @@ impl<'a> Options<'a> {
                 options.limit = Some((number(start)?, number(count)?));
             } else if is("BY") {
                 let pattern = words.next().ok_or(SYNTAX)?;
+                if pattern.contains(&b'*') && !reads_all_keys {
+                    return Err(BY_DENIED);
+                }
                 options.by = Some(pattern);
                 // Once said, it holds: whatever other BY follows.
                 options.unsorted |= !pattern.contains(&b'*');
             } else if is("GET") {
-                options.get.push(words.next().ok_or(SYNTAX)?);
+                let pattern = words.next().ok_or(SYNTAX)?;
+                if !reads_all_keys {
+                    return Err(GET_DENIED);
+                }
+                options.get.push(pattern);
             } else if is("STORE") && may_store {
                 options.store = Some(words.next().ok_or(SYNTAX)?);
             } else {

@@ -24,7 +24,7 @@ pub(crate) fn sort_ro(ctx: &mut Ctx<'_>, args: Args<'_>) {
 }
 
 fn run(ctx: &mut Ctx<'_>, args: Args<'_>, may_store: bool) {
-    let mut options = match Options::parse(args.from(2), may_store) {
+    let mut options = match Options::parse(args.from(2), may_store, ctx.env.reads_all_keys) {
         Ok(options) => options,
         Err(error) => return ctx.out.error(error),
     };

@@ -32,7 +32,7 @@ pub(crate) fn info(node: &mut Node, session: &mut Session, args: Args<'_>) {
 
 /// CLIENT LIST [TYPE type] [ID id …] and the other filters of CLIENT KILL
 pub(crate) fn list(node: &mut Node, session: &mut Session, args: Args<'_>) {
-    let filter = match Filter::parse(args.from(2), Caller::List) {
+    let filter = match node.filter(args, Caller::List) {
         Ok(filter) => filter,
         Err(error) => return session.reply.error(&error),
     };
@@ -76,6 +76,7 @@ fn upstream_facts(node: &Node) -> Option<Facts<'_>> {
         class: Class::Master,
         addr: format!("{}:{}", upstream.host, upstream.port).into(),
         flags: "M".to_owned(),
+        user: b"(superuser)",
         idle_s: link.silent_ms(node.now.mono_ms()) / 1000,
         reply_pending: link.transmit().len(),
         ..Facts::default()
@@ -88,7 +89,7 @@ pub(crate) fn kill(node: &mut Node, session: &mut Session, args: Args<'_>) {
     let filter = if old_form {
         Filter::of_address(args.at(2))
     } else {
-        match Filter::parse(args.from(2), Caller::Kill) {
+        match node.filter(args, Caller::Kill) {
             Ok(filter) => filter,
             Err(error) => return session.reply.error(&error),
         }
@@ -286,6 +287,17 @@ pub(crate) fn unblock(node: &mut Node, session: &mut Session, args: Args<'_>) {
 }
 
 impl Node {
+    /// The filter that a request of CLIENT LIST or KILL gives. The user that it names has to be there.
+    fn filter(&self, args: Args<'_>, caller: Caller) -> Result<Filter, String> {
+        let filter = Filter::parse(args.from(2), caller)?;
+        match &filter.user {
+            Some(user) if self.access.users.get(user).is_none() => {
+                Err(format!("ERR No such user '{}'", String::from_utf8_lossy(user)))
+            }
+            _ => Ok(filter),
+        }
+    }
+
     /// Holds commands back until a moment (unix milliseconds). A pause in force is never shortened, nor made to hold less.
     fn pause_clients(&mut self, kind: PauseKind, until_ms: u64) {
         let (kind, until_ms) = match self.pause.active {

@@ -31,10 +31,8 @@ pub(crate) fn set(node: &mut Node, session: &mut Session, args: Args<'_>) {
     match result {
         Ok(changed) => {
             node.apply_settings();
-            if changed.contains(&"requirepass") && node.config.settings().requirepass.is_none() {
-                // Without a password there is nothing left that a client could authenticate with.
-                node.authenticate_all();
-                session.authenticated = true;
+            if changed.contains(&"requirepass") {
+                node.change_default_password(session);
             }
             if !changed.is_empty() {
                 node.actions.push(Action::Settings(changed));
@@ -51,8 +49,12 @@ pub(crate) fn rewrite(node: &mut Node, session: &mut Session, _: Args<'_>) {
     let Some(path) = node.boot.config_file.clone() else {
         return session.reply.error("ERR The server is running without a config file");
     };
+    let mut config = Box::new(node.config.clone());
+    if let Err(error) = node.put_users_into(&mut config) {
+        return session.reply.error(&format!("ERR Rewriting config file: {error}"));
+    }
     let job = node.new_job();
-    node.actions.push(Action::RewriteConfig { job, path, config: Box::new(node.config.clone()) });
+    node.actions.push(Action::RewriteConfig { job, path, config });
     if session.in_exec {
         session.reply.ok();
     } else {
@@ -98,15 +100,6 @@ impl Node {
                 Ok(()) => session.reply.ok(),
                 Err(error) => session.reply.error(&format!("ERR Rewriting config file: {error}")),
             });
-        }
-    }
-
-    /// Takes all clients for authenticated.
-    fn authenticate_all(&mut self) {
-        for entry in &mut self.slots {
-            if let crate::node::Slot::Client(session) = &mut entry.slot {
-                session.authenticated = true;
-            }
         }
     }
 }

@@ -14,39 +14,17 @@ pub(crate) fn auth(node: &mut Node, session: &mut Session, args: Args<'_>) {
     }
     let (user, password) =
         if args.len() == 3 { (args.at(1), args.at(2)) } else { (&b"default"[..], args.at(1)) };
-    if args.len() == 2 && node.config.settings().requirepass.is_none() {
+    if args.len() == 2 && node.access.users.default_user().needs_no_password() {
         return session.reply.error(
             "ERR AUTH <password> called without any password configured for the default user. Are you sure your \
              configuration is correct?",
         );
     }
-    if authenticate(node, session, user, password) {
+    if node.authenticate(session, user, password, args.at(0)) {
         session.reply.ok();
     } else {
         session.reply.error(WRONG_PASSWORD);
     }
-}
-
-/// Checks the password and opens the session if it fits. Without a password any is right for the default user.
-fn authenticate(node: &Node, session: &mut Session, user: &[u8], password: &[u8]) -> bool {
-    let right = user == b"default"
-        && match &node.config.settings().requirepass {
-            Some(expected) => equal_in_constant_time(expected.as_bytes(), password),
-            None => true,
-        };
-    if right {
-        session.authenticated = true;
-    }
-    right
-}
-
-/// Compares without telling by its duration where the first difference is.
-fn equal_in_constant_time(a: &[u8], b: &[u8]) -> bool {
-    let mut difference = a.len() ^ b.len();
-    for (index, &byte) in b.iter().enumerate() {
-        difference |= usize::from(byte ^ a.get(index).copied().unwrap_or(0));
-    }
-    difference == 0
 }
 
 /// HELLO [version [AUTH user password] [SETNAME name]]
@@ -79,7 +57,7 @@ pub(crate) fn hello(node: &mut Node, session: &mut Session, args: Args<'_>) {
         }
     }
     if let Some((user, password)) = credentials
-        && !authenticate(node, session, user, password)
+        && !node.authenticate(session, user, password, args.at(0))
     {
         return session.reply.error(WRONG_PASSWORD);
     }
@@ -160,7 +138,7 @@ pub(crate) fn reset(node: &mut Node, session: &mut Session, _: Args<'_>) {
     session.no_evict = false;
     session.no_touch = false;
     session.import_source = false;
-    session.authenticated = node.config.settings().requirepass.is_none();
+    session.set_user(node.access.users.default_user().clone(), node.access.lets_anyone_in());
     session.reply.simple("RESET");
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Their rows stand in the one command table of the crate `commands`; here each finds its function.
 
+pub(crate) mod acl;
 pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod connection;
@@ -61,6 +62,18 @@ fn missing(_: &mut Node, session: &mut Session, _: Args<'_>) {
 
 fn function(full_name: &str) -> Option<HostFn> {
     Some(match full_name {
+        "acl|cat" => acl::cat,
+        "acl|deluser" => acl::deluser,
+        "acl|dryrun" => acl::dryrun,
+        "acl|genpass" => acl::genpass,
+        "acl|getuser" => acl::getuser,
+        "acl|list" => acl::list,
+        "acl|load" => acl::load,
+        "acl|log" => acl::log,
+        "acl|save" => acl::save,
+        "acl|setuser" => acl::setuser,
+        "acl|users" => acl::users,
+        "acl|whoami" => acl::whoami,
         "auth" => connection::auth,
         "hello" => connection::hello,
         "ping" => connection::ping,

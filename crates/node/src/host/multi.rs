@@ -7,7 +7,7 @@ use crate::session::{Session, Transaction, Watched};
 
 /// MULTI
 pub(crate) fn multi(_: &mut Node, session: &mut Session, _: Args<'_>) {
-    session.transaction = Some(Box::new(Transaction::default()));
+    session.transaction = Some(Box::new(Transaction { db: session.db, ..Transaction::default() }));
     session.reply.ok();
 }
 
@@ -38,7 +38,9 @@ pub(crate) fn exec(node: &mut Node, session: &mut Session, _: Args<'_>) {
     session.in_exec = true;
     let exec = session.last_command;
     for (spec, args) in &transaction.queue {
-        node.call(session, spec, args.as_args(), None);
+        if session.unrestricted || node.admit_queued(session, spec, args.as_args(), exec) {
+            node.call(session, spec, args.as_args(), None);
+        }
     }
     // What the client has sent is EXEC: CLIENT LIST says so.
     session.last_command = exec;

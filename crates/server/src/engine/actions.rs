@@ -87,6 +87,8 @@ impl Engine {
             Action::LoadEnd(job) => self.jobs.end(job),
             Action::Cancel(job) => self.jobs.cancel(job),
             Action::RewriteConfig { job, path, config } => self.jobs.rewrite_config(job, path, config),
+            Action::SaveAcl { job, path, text } => self.jobs.save_acl(job, path, text),
+            Action::ReadAcl { job, path } => self.jobs.read_acl(job, path),
             Action::Settings(names) => self.settings_changed(&names),
             Action::Free(what) => self.jobs.free(what),
             Action::Sleep { us } => {

@@ -69,6 +69,8 @@ fn name(what: &Completion) -> &'static str {
         Completion::LoadProgress { .. } => "progress",
         Completion::Loaded(_) => "the end of a load",
         Completion::ConfigRewritten(_) => "a rewritten configuration",
+        Completion::AclSaved(_) => "a saved ACL file",
+        Completion::AclRead(_) => "an ACL file",
     }
 }
 

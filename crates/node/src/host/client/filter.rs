@@ -45,7 +45,7 @@ pub(super) struct Filter {
     /// One of these.
     ids: Option<Vec<u64>>,
     class: Option<Class>,
-    user: Option<Vec<u8>>,
+    pub user: Option<Vec<u8>>,
     addr: Option<Vec<u8>>,
     laddr: Option<Vec<u8>>,
     /// Connected for at least so many seconds.
@@ -81,12 +81,7 @@ impl Filter {
                     let unknown = || format!("ERR Unknown client type '{}'", String::from_utf8_lossy(value));
                     filter.class = Some(class.ok_or_else(unknown)?);
                 }
-                b"user" => {
-                    if value != b"default" {
-                        return Err(format!("ERR No such user '{}'", String::from_utf8_lossy(value)));
-                    }
-                    filter.user = Some(value.to_vec());
-                }
+                b"user" => filter.user = Some(value.to_vec()),
                 b"addr" => filter.addr = Some(value.to_vec()),
                 b"laddr" => filter.laddr = Some(value.to_vec()),
                 b"maxage" => filter.max_age_s = Some(parse_age(value)?),
@@ -111,7 +106,7 @@ impl Filter {
         let equal = |wanted: &Option<Vec<u8>>, is: &[u8]| wanted.as_deref().is_none_or(|wanted| wanted == is);
         self.ids.as_ref().is_none_or(|ids| ids.contains(&facts.id))
             && self.class.is_none_or(|class| class == facts.class)
-            && equal(&self.user, facts.user.as_bytes())
+            && equal(&self.user, facts.user)
             && equal(&self.addr, facts.addr.as_bytes())
             && equal(&self.laddr, facts.laddr.as_bytes())
             && self.max_age_s.is_none_or(|seconds| facts.age_s >= seconds)
@@ -160,7 +155,7 @@ mod tests {
         Facts {
             id: 7,
             class: Class::Normal,
-            user: "default",
+            user: b"default",
             addr: "10.0.0.1:5".into(),
             laddr: "10.0.0.2:6379",
             age_s: 20,
@@ -200,7 +195,6 @@ mod tests {
             (&[b"id", b"-1"], Caller::Kill, "ERR client-id should be greater than 0"),
             (&[b"id", b"1", b"x", b"y"], Caller::Kill, "ERR syntax error"),
             (&[b"type", b"boss"], Caller::Kill, "ERR Unknown client type 'boss'"),
-            (&[b"user", b"bob"], Caller::Kill, "ERR No such user 'bob'"),
             (&[b"skipme", b"maybe"], Caller::Kill, "ERR syntax error"),
             (&[b"maxage", b"0"], Caller::Kill, "ERR maxage should be greater than 0"),
             (&[b"maxage", b"x"], Caller::Kill, "ERR maxage is not an integer or out of range"),

@@ -40,7 +40,7 @@ pub(crate) struct Facts<'a> {
     pub feed_pending: u64,
     pub total_bytes: usize,
     pub command: &'a str,
-    pub user: &'static str,
+    pub user: &'a [u8],
     pub protocol: u8,
     pub lib_name: &'a [u8],
     pub lib_ver: &'a [u8],
@@ -71,7 +71,7 @@ impl Default for Facts<'_> {
             feed_pending: 0,
             total_bytes: 0,
             command: "NULL",
-            user: "default",
+            user: b"default",
             protocol: 2,
             lib_name: b"",
             lib_ver: b"",
@@ -107,7 +107,7 @@ impl<'a> Facts<'a> {
             feed_pending: feed_pending(node, session),
             total_bytes: memory(session),
             command: session.last_command.map_or("NULL", |spec| spec.full_name),
-            user: "default",
+            user: session.user.name(),
             protocol: if session.resp3() { 3 } else { 2 },
             lib_name: &session.lib_name,
             lib_ver: &session.lib_ver,
@@ -126,7 +126,7 @@ impl<'a> Facts<'a> {
         let _ = write!(
             text,
             " age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={queued} watch={} qbuf={} qbuf-free={} argv-mem={} multi-mem={} \
-             rbs={} rbp={} obl={} oll=0 omem={} tot-mem={} events={events} cmd={} user={} redir=-1 resp={} lib-name=",
+             rbs={} rbp={} obl={} oll=0 omem={} tot-mem={} events={events} cmd={} user=",
             self.age_s,
             self.idle_s,
             self.flags,
@@ -146,9 +146,11 @@ impl<'a> Facts<'a> {
             self.reply_pending as u64 + self.feed_pending,
             self.total_bytes,
             self.command,
-            self.user,
-            self.protocol,
         );
+        out.extend_from_slice(text.as_bytes());
+        out.extend_from_slice(self.user);
+        text.clear();
+        let _ = write!(text, " redir=-1 resp={} lib-name=", self.protocol);
         out.extend_from_slice(text.as_bytes());
         out.extend_from_slice(self.lib_name);
         out.extend_from_slice(b" lib-ver=");

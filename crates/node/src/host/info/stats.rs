@@ -62,6 +62,12 @@ pub(super) fn write(node: &Node, _: &Session, report: &mut Report) {
     report.zeros(&["io_threaded_reads_processed", "io_threaded_writes_processed"]);
     report.put("client_query_buffer_limit_disconnections", stats.query_limit_disconnections);
     report.put("client_output_buffer_limit_disconnections", stats.obl_disconnections);
+    report.put("acl_access_denied_auth", stats.denied_logins);
+    report.put("acl_access_denied_cmd", stats.denied_commands);
+    report.put("acl_access_denied_key", stats.denied_keys);
+    report.put("acl_access_denied_channel", stats.denied_channels);
+    report.put("acl_access_denied_tls_cert", 0);
+    report.put("acl_access_denied_db", stats.denied_databases);
 }
 
 fn kibibytes(report: &mut Report, name: &str, rate: &Rate) {

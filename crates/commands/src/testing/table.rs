@@ -10,6 +10,9 @@ use crate::Registry;
 
 /// Rows that are newer than the server that the test compares with, or follow a newer one.
 const NEWER: &[&str] = &[
+    "acl|deluser",
+    "acl|save",
+    "acl|setuser",
     "blmove",
     "blpop",
     "brpop",

@@ -9,8 +9,19 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Crates that take bytes and time and give bytes and wishes, and touch nothing else.
-const WITHOUT_IO: [&str; 11] =
-    ["acl", "resp", "rdb", "listpack", "collections", "backlog", "psync", "config", "keyspace", "commands", "node"];
+const WITHOUT_IO: [&str; 11] = [
+    "acl",
+    "resp",
+    "rdb",
+    "listpack",
+    "collections",
+    "backlog",
+    "psync",
+    "config",
+    "keyspace",
+    "commands",
+    "node",
+];
 
 /// What those must not be linked with.
 const IO_CRATES: [&str; 6] = ["tokio", "mio", "socket2", "rustix", "libc", "memmap2"];

@@ -28,7 +28,9 @@ pub enum RuleError {
     #[error("The password you are trying to remove from the user does not exist")]
     NoSuchPassword,
     /// Not a SHA-256 in lowercase hexadecimal digits.
-    #[error("The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters")]
+    #[error(
+        "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters"
+    )]
     BadHash,
     /// A number that no database can have.
     #[error("The provided database ID is out of range")]

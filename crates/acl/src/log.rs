@@ -130,7 +130,10 @@ mod tests {
         log.note(Event { client_info: b"id=2".to_vec(), ..event("a") }, 61_000, 128);
         assert_eq!(seen(&log), [("a".into(), 2, 0), ("b".into(), 1, 1)]);
         let first = log.entries().next().expect("there is one");
-        assert_eq!((first.created_ms, first.updated_ms, &first.event.client_info[..]), (1000, 61_000, &b"id=2"[..]));
+        assert_eq!(
+            (first.created_ms, first.updated_ms, &first.event.client_info[..]),
+            (1000, 61_000, &b"id=2"[..])
+        );
         log.note(Event { context: Context::Multi, ..event("a") }, 61_000, 128);
         log.note(event("a"), 121_001, 128);
         assert_eq!(seen(&log).iter().map(|(_, count, _)| *count).collect::<Vec<_>>(), [1, 1, 2, 1]);

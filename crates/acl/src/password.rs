@@ -45,7 +45,11 @@ impl PasswordHash {
 
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|half| DIGITS[usize::from(half)] as char).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|half| DIGITS[usize::from(half)] as char)
+        .collect()
 }
 
 /// Makes passwords up (`ACL GENPASS`): hashes of a secret and a counter, which nobody can tell who does not know the secret.
@@ -91,7 +95,9 @@ mod tests {
         assert_eq!(hash.to_hex(), "34344e4d60c2b6d639b7bd22e18f2b0b91bc34bf0ac5f9952744435093cfb4e6");
         assert_eq!(PasswordHash::from_hex(hash.to_hex().as_bytes()), Ok(hash));
         assert!(hash.matches(&hash) && !hash.matches(&PasswordHash::of(b"passwd5")));
-        for wrong in ["", "34", &hash.to_hex().to_uppercase(), &hash.to_hex()[1..], &hash.to_hex().replace('b', "g")] {
+        for wrong in
+            ["", "34", &hash.to_hex().to_uppercase(), &hash.to_hex()[1..], &hash.to_hex().replace('b', "g")]
+        {
             assert_eq!(PasswordHash::from_hex(wrong.as_bytes()), Err(RuleError::BadHash), "{wrong}");
         }
     }

@@ -42,11 +42,13 @@ impl KeyPattern {
 
     /// Appends the rule that makes it.
     pub(crate) fn describe(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(match (self.allows.contains(Needs::READ), self.allows.contains(Needs::WRITE)) {
-            (true, false) => b"%R~",
-            (false, true) => b"%W~",
-            _ => b"~",
-        });
+        out.extend_from_slice(
+            match (self.allows.contains(Needs::READ), self.allows.contains(Needs::WRITE)) {
+                (true, false) => b"%R~",
+                (false, true) => b"%W~",
+                _ => b"~",
+            },
+        );
         out.extend_from_slice(&self.pattern);
     }
 }

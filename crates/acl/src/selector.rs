@@ -219,9 +219,10 @@ impl Selector {
     /// Whether a channel, or a pattern of channels, may be used. A pattern must be one of the patterns, word for word.
     pub(crate) fn allows_channel(&self, catalog: &Catalog, channel: &[u8], is_pattern: bool) -> bool {
         self.all_channels
-            || self.channels.iter().any(|known| {
-                if is_pattern { **known == *channel } else { catalog.matches(known, channel) }
-            })
+            || self
+                .channels
+                .iter()
+                .any(|known| if is_pattern { **known == *channel } else { catalog.matches(known, channel) })
     }
 
     fn allows_database(&self, id: u32) -> bool {

@@ -81,7 +81,12 @@ impl User {
     }
 
     /// Takes one rule. If it is wrong the user may have changed in part: throw it away.
-    pub(crate) fn apply(&mut self, rule: &[u8], catalog: &Catalog, all_channels: bool) -> Result<(), RuleError> {
+    pub(crate) fn apply(
+        &mut self,
+        rule: &[u8],
+        catalog: &Catalog,
+        all_channels: bool,
+    ) -> Result<(), RuleError> {
         match rule.to_ascii_lowercase().as_slice() {
             b"on" => self.enabled = true,
             b"off" => self.enabled = false,

@@ -34,7 +34,8 @@ fn matches(pattern: &[u8], text: &[u8]) -> bool {
 fn users() -> Users {
     let mut catalog = Catalog::new(CATEGORIES, matches);
     for (number, (name, categories, open)) in COMMANDS.iter().enumerate() {
-        let bits = categories.iter().map(|category| catalog.category(category.as_bytes()).expect("it is there"));
+        let bits =
+            categories.iter().map(|category| catalog.category(category.as_bytes()).expect("it is there"));
         let bits = bits.fold(0, |sum, bit| sum | bit);
         catalog.add(number, name, bits, *open);
     }
@@ -87,7 +88,10 @@ fn descriptions_are_canonical() {
         (&format!("{x} <x"), "off resetchannels -@all"),
         (&format!(">x !{}", &x[1..]), "off resetchannels -@all"),
         ("()", "off resetchannels -@all (resetchannels -@all)"),
-        ("( +get ~a ) (+set ~b)", "off resetchannels -@all (~a resetchannels -@all +get) (~b resetchannels -@all +set)"),
+        (
+            "( +get ~a ) (+set ~b)",
+            "off resetchannels -@all (~a resetchannels -@all +get) (~b resetchannels -@all +set)",
+        ),
         ("(~a) (~b) clearselectors (~c)", "off resetchannels -@all (~c resetchannels -@all)"),
         ("(allcommands allkeys allchannels alldbs)", "off resetchannels -@all (~* &* +@all)"),
         ("db=1 (db=2)", "off resetchannels db=1 -@all (resetchannels db=2 -@all)"),
@@ -121,7 +125,8 @@ fn mistakes_are_named_and_change_nothing() {
     let unknown = "Unknown command or category name in ACL";
     let keys = "Adding a pattern after the * pattern (or the 'allkeys' flag) is not valid and does not have any effect. \
                 Try 'resetkeys' to start with an empty list of patterns";
-    let hash = "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters";
+    let hash =
+        "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters";
     let absent = "The password you are trying to remove from the user does not exist";
     for (rule, error) in [
         ("+foo", unknown),
@@ -159,11 +164,20 @@ fn mistakes_are_named_and_change_nothing() {
         assert!(users.get(b"x").is_none(), "{rule}");
     }
     let mut users = users();
-    assert_eq!(set(&mut users, "x", "allkeys ~a").unwrap_err(), format!("Error in ACL SETUSER modifier '~a': {keys}"));
+    assert_eq!(
+        set(&mut users, "x", "allkeys ~a").unwrap_err(),
+        format!("Error in ACL SETUSER modifier '~a': {keys}")
+    );
     let unmatched = "Unmatched parenthesis in acl selector starting at '(+get'.";
     assert_eq!(set(&mut users, "x", "(+get ~a").unwrap_err(), unmatched);
-    assert_eq!(set(&mut users, "a b", "on").unwrap_err(), "Usernames can't contain spaces or null characters");
-    assert_eq!(set(&mut users, "a\0b", "on").unwrap_err(), "Usernames can't contain spaces or null characters");
+    assert_eq!(
+        set(&mut users, "a b", "on").unwrap_err(),
+        "Usernames can't contain spaces or null characters"
+    );
+    assert_eq!(
+        set(&mut users, "a\0b", "on").unwrap_err(),
+        "Usernames can't contain spaces or null characters"
+    );
 }
 
 fn allowed(users: &Users, user: &str, command: &str) -> bool {
@@ -230,7 +244,9 @@ fn keys_need_the_right_that_the_command_needs() {
     assert!(!users.reads_all_keys(&user, 0));
     set(&mut users, "x", "(+get %R~*) (+set %W~*)").expect("well-formed");
     let user = users.get(b"x").expect("it is there").clone();
-    assert!(users.reads_all_keys(&user, number("get")) && !users.reads_all_keys(&user, 1000.min(number("debug"))));
+    assert!(
+        users.reads_all_keys(&user, number("get")) && !users.reads_all_keys(&user, 1000.min(number("debug")))
+    );
 }
 
 #[test]
@@ -238,8 +254,11 @@ fn the_selector_that_gets_furthest_tells_why_not() {
     let mut users = users();
     set(&mut users, "x", "+mget ~key (+mget ~key ~other) (db=1 +@all ~*)").expect("well-formed");
     let user = users.get(b"x").expect("it is there").clone();
-    let keys =
-        [(1, "key"), (2, "other"), (3, "third")].map(|(at, name)| Key { at, name: name.as_bytes(), needs: Needs::READ });
+    let keys = [(1, "key"), (2, "other"), (3, "third")].map(|(at, name)| Key {
+        at,
+        name: name.as_bytes(),
+        needs: Needs::READ,
+    });
     let check = |command: &str, keys: &[Key<'_>], db| {
         let databases = [(None, db)];
         let databases = Databases::These(&databases);
@@ -337,7 +356,9 @@ fn new_users_get_the_channels_that_are_the_default() {
 fn files_are_taken_whole_or_not_at_all() {
     let mut users = users();
     set(&mut users, "old", "on").expect("well-formed");
-    users.load(b"\n user a   on nopass ( +get ~x ) \nuser default on >p +@all\n", "users.acl").expect("well-formed");
+    users
+        .load(b"\n user a   on nopass ( +get ~x ) \nuser default on >p +@all\n", "users.acl")
+        .expect("well-formed");
     let saved = "user a on nopass resetchannels -@all (~x resetchannels -@all +get)\n\
                  user default on #148de9c5a7a44d19e56cd9ae1a554bf67847afb0c58f6e12fa29ac7ddfca9940 resetchannels +@all\n";
     assert_eq!(String::from_utf8(users.save()).expect("UTF-8"), saved);
@@ -366,7 +387,8 @@ fn definitions_of_a_configuration_file() {
     let mut users = users();
     let user = users.define(b"a", &[b"on", b"nopass", b"(+get", b"~x)"]).expect("well-formed");
     assert_eq!(user.description(), b"on nopass resetchannels -@all (~x resetchannels -@all +get)");
-    let error = "Error loading ACL rule '+foo' for the user named 'b': Unknown command or category name in ACL";
+    let error =
+        "Error loading ACL rule '+foo' for the user named 'b': Unknown command or category name in ACL";
     assert_eq!(users.define(b"b", &[b"+foo"]).unwrap_err(), error);
     assert!(users.define(b"c", &[b"(+get"]).is_err() && users.define(b"a b", &[]).is_err());
     users.define(b"default", &[b"off"]).expect("well-formed");

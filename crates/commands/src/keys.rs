@@ -139,7 +139,9 @@ impl KeySpec {
         let writes = KeyFlags::UPDATE;
         match spec.full_name {
             // With GET it also reads.
-            "set" if args.len() <= 3 || !args.from(3).iter().any(|word| word.eq_ignore_ascii_case(b"GET")) => {
+            "set"
+                if args.len() <= 3 || !args.from(3).iter().any(|word| word.eq_ignore_ascii_case(b"GET")) =>
+            {
                 KeyFlags::OW | writes
             }
             "bitfield" if only_gets(args) => KeyFlags::RO | KeyFlags::ACCESS,

@@ -170,7 +170,8 @@ impl Config {
 
     /// Puts other users in the place of these, for a rewrite.
     pub fn set_users(&mut self, users: &[Vec<String>]) {
-        let line = |words: &Vec<String>| words.iter().map(|word| grammar::quote(word)).collect::<Vec<_>>().join(" ");
+        let line =
+            |words: &Vec<String>| words.iter().map(|word| grammar::quote(word)).collect::<Vec<_>>().join(" ");
         let at = find("user").expect("because a test finds every directive");
         self.put(vec![(at, Value::Lines(users.iter().map(line).collect()))]);
     }

@@ -21,8 +21,8 @@ use config::Settings;
 use node::{Action, Boot, ConnId, Node, Now};
 
 use crate::clock;
-use crate::files::reason;
 use crate::event::{EventSender, Events, event_channel};
+use crate::files::reason;
 use crate::jobs::Jobs;
 use crate::log::Logger;
 use crate::net::{ListenError, Listeners, Poller, Token, Waited, Watch};

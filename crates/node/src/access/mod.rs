@@ -190,8 +190,7 @@ impl Node {
     /// Whether a command that may read keys which its arguments do not name may do so for this client.
     #[cold]
     pub(crate) fn may_read_all_keys(&self, session: &Session, spec: &'static CommandSpec) -> bool {
-        !reads_hidden_keys(spec)
-            || self.access.users.reads_all_keys(&session.user, self.registry.index(spec))
+        !reads_hidden_keys(spec) || self.access.users.reads_all_keys(&session.user, self.registry.index(spec))
     }
 }
 

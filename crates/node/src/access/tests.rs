@@ -96,11 +96,17 @@ fn a_dry_run_says_what_is_lacking() {
         ("v GET a", "-ERR User 'v' not found\r\n"),
     ] {
         let reply_is = node.run(&[&["ACL", "DRYRUN"], &words(request)[..]].concat());
-        assert_eq!(reply_is.split_once("\r\n").map(|(_, text)| text), reply.split_once("\r\n").map(|(_, text)| text));
+        assert_eq!(
+            reply_is.split_once("\r\n").map(|(_, text)| text),
+            reply.split_once("\r\n").map(|(_, text)| text)
+        );
         assert_eq!(reply_is.is_empty(), reply.is_empty(), "{request}");
     }
     node.run(&["SELECT", "2"]);
-    assert!(node.run(&["ACL", "DRYRUN", "u", "GET", "a"]).contains("User u has no permissions to access database get"));
+    assert!(
+        node.run(&["ACL", "DRYRUN", "u", "GET", "a"])
+            .contains("User u has no permissions to access database get")
+    );
 }
 
 #[test]
@@ -156,7 +162,9 @@ fn a_transaction_is_checked_twice() {
                    command is no longer allowed for the following reason: no permission to";
     assert_eq!(
         node.run_on(u, &["EXEC"]),
-        format!("*3\r\n{changed} execute the command or subcommand\r\n{changed} touch the specified keys\r\n+PONG\r\n")
+        format!(
+            "*3\r\n{changed} execute the command or subcommand\r\n{changed} touch the specified keys\r\n+PONG\r\n"
+        )
     );
     let log = node.run(&["ACL", "LOG", "1"]);
     assert!(log.contains("\r\nmulti\r\n") && log.contains(" cmd=exec user=u "), "{log}");
@@ -187,8 +195,14 @@ fn the_log_tells_who_was_refused_what() {
         let text = |text: &str| format!("${}\r\n{text}\r\n", text.len());
         ["reason", reason, "context", "toplevel", "object", object, "username", username].map(text).concat()
     };
-    assert!(log.starts_with(&format!("*2\r\n%10\r\n$5\r\ncount\r\n:1\r\n{}", entry("auth", "AUTH", "u2"))), "{log}");
-    assert!(log.contains(&format!("\r\n:2\r\n{}$11\r\nage-seconds\r\n,0\r\n", entry("key", "b", "u"))), "{log}");
+    assert!(
+        log.starts_with(&format!("*2\r\n%10\r\n$5\r\ncount\r\n:1\r\n{}", entry("auth", "AUTH", "u2"))),
+        "{log}"
+    );
+    assert!(
+        log.contains(&format!("\r\n:2\r\n{}$11\r\nage-seconds\r\n,0\r\n", entry("key", "b", "u"))),
+        "{log}"
+    );
     assert!(log.contains(" cmd=get user=u "), "{log}");
     assert!(node.run(&["ACL", "LOG", "1"]).starts_with("*1\r\n"));
     assert_eq!(node.run(&["ACL", "LOG", "RESET"]), "+OK\r\n");
@@ -204,7 +218,10 @@ fn users_come_and_go() {
     assert_eq!(node.run(&["ACL", "USERS"]), "*2\r\n$7\r\ndefault\r\n$1\r\nu\r\n");
     assert!(node.run(&["CLIENT", "LIST", "USER", "u"]).contains(" user=u "));
     assert_eq!(node.run(&["CLIENT", "LIST", "USER", "v"]), "-ERR No such user 'v'\r\n");
-    assert_eq!(node.run(&["ACL", "DELUSER", "default", "u"]), "-ERR The 'default' user cannot be removed\r\n");
+    assert_eq!(
+        node.run(&["ACL", "DELUSER", "default", "u"]),
+        "-ERR The 'default' user cannot be removed\r\n"
+    );
     node.actions();
     assert_eq!(node.run(&["ACL", "DELUSER", "u", "v"]), ":1\r\n");
     assert!(matches!(&node.actions()[..], [Action::Close(conn)] if *conn == u));
@@ -237,7 +254,10 @@ fn a_user_is_described() {
     );
     assert_eq!(node.run(&["ACL", "GETUSER", "u"]), expected);
     let line = format!("user u on #{hash} ~a resetchannels -@all +get (%R~x resetchannels -@all +set)");
-    assert_eq!(node.run(&["ACL", "LIST"]), format!("*2\r\n{}{}", bulk("user default on nopass ~* &* +@all"), bulk(&line)));
+    assert_eq!(
+        node.run(&["ACL", "LIST"]),
+        format!("*2\r\n{}{}", bulk("user default on nopass ~* &* +@all"), bulk(&line))
+    );
 }
 
 #[test]
@@ -248,7 +268,10 @@ fn passwords_are_made_up_at_random() {
     assert_ne!(node.run(&["ACL", "GENPASS"]), first);
     assert!(node.run(&["ACL", "GENPASS", "5"]).starts_with("$2\r\n"));
     for bits in ["0", "-1", "4097"] {
-        assert!(node.run(&["ACL", "GENPASS", bits]).starts_with("-ERR ACL GENPASS argument must be the number of bits"));
+        assert!(
+            node.run(&["ACL", "GENPASS", bits])
+                .starts_with("-ERR ACL GENPASS argument must be the number of bits")
+        );
     }
 }
 
@@ -267,11 +290,15 @@ fn requirepass_is_the_password_of_the_default_user() {
     assert_eq!(node.run(&["GET", "a"]), "-NOAUTH Authentication required.\r\n");
     assert!(node.run(&["AUTH", "wrong"]).starts_with("-WRONGPASS"));
     assert_eq!(node.run(&["AUTH", "secret"]), "+OK\r\n");
-    assert!(node.run(&["ACL", "LIST"]).contains("user default on #2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b ~* &* +@all"));
+    assert!(node.run(&["ACL", "LIST"]).contains(
+        "user default on #2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b ~* &* +@all"
+    ));
     let waiting = node.client();
     node.run(&["CONFIG", "SET", "requirepass", ""]);
     assert_eq!(node.run_on(waiting, &["GET", "a"]), "$-1\r\n");
-    assert!(node.run(&["AUTH", "x"]).starts_with("-ERR AUTH <password> called without any password configured"));
+    assert!(
+        node.run(&["AUTH", "x"]).starts_with("-ERR AUTH <password> called without any password configured")
+    );
     node.run(&["ACL", "SETUSER", "default", "off"]);
     let late = node.client();
     assert!(node.run_on(late, &["GET", "a"]).starts_with("-NOAUTH"));
@@ -280,7 +307,8 @@ fn requirepass_is_the_password_of_the_default_user() {
 
 #[test]
 fn users_of_the_configuration() {
-    let mut node = Fixture::with(&["--user", "default on nopass ~* +@all -flushdb", "--user", "a on >p +@all"]);
+    let mut node =
+        Fixture::with(&["--user", "default on nopass ~* +@all -flushdb", "--user", "a on >p +@all"]);
     assert!(node.run(&["FLUSHDB"]).starts_with("-NOPERM"));
     assert_eq!(node.run(&["AUTH", "a", "p"]), "+OK\r\n");
     let config = |definitions: &[&str]| {
@@ -289,7 +317,9 @@ fn users_of_the_configuration() {
         config::load(&args, &config::NoFiles).map(|loaded| loaded.config)
     };
     let wrong = config(&["a +nope"]).expect("the rules are nobody's business yet");
-    assert!(crate::check_users(&wrong, None).unwrap_err().contains("Unknown command or category name in ACL"));
+    assert!(
+        crate::check_users(&wrong, None).unwrap_err().contains("Unknown command or category name in ACL")
+    );
     assert!(config(&["a on", "a off"]).unwrap_err().to_string().contains("Duplicate user"));
 }
 
@@ -343,7 +373,10 @@ fn the_acl_file_is_saved_and_loaded() {
             Action::ReadAcl { job, .. } => Some(job),
             _ => None,
         });
-        node.complete(job.expect("the file is to be read"), Completion::AclRead(Ok(text.as_bytes().to_vec())));
+        node.complete(
+            job.expect("the file is to be read"),
+            Completion::AclRead(Ok(text.as_bytes().to_vec())),
+        );
         node.read_from(conn)
     };
     let conn = node.conn;
@@ -360,6 +393,45 @@ fn the_acl_file_is_saved_and_loaded() {
 fn without_an_acl_file_there_is_nothing_to_load() {
     let mut node = Fixture::new();
     for word in ["LOAD", "SAVE"] {
-        assert!(node.run(&["ACL", word]).starts_with("-ERR This instance is not configured to use an ACL file."));
+        assert!(
+            node.run(&["ACL", word]).starts_with("-ERR This instance is not configured to use an ACL file.")
+        );
     }
+}
+
+const NO_CHANNEL: &str = "-NOPERM No permissions to access a channel\r\n";
+
+#[test]
+fn channels_are_for_those_who_have_a_right_to_them() {
+    let mut node = with(&[], "+@pubsub +multi resetchannels &news.* &chat");
+    let u = as_u(&mut node);
+    for (request, allowed) in [
+        ("PUBLISH news.today x", true),
+        ("SPUBLISH chat x", true),
+        ("PUBLISH talk x", false),
+        ("SUBSCRIBE chat talk", false),
+        ("SSUBSCRIBE talk", false),
+        ("PSUBSCRIBE news.*", true),
+        ("PSUBSCRIBE news.a*", false),
+        ("PUNSUBSCRIBE other", true),
+    ] {
+        let reply = node.run_on(u, &words(request));
+        assert_eq!(reply == NO_CHANNEL, !allowed, "{request}: {reply}");
+    }
+}
+
+#[test]
+fn subscribers_go_when_their_channels_are_taken_away() {
+    let mut node = with(&[], "+subscribe +psubscribe resetchannels &a &b*");
+    let (stays, goes) = (as_u(&mut node), as_u(&mut node));
+    node.run_on(stays, &["SUBSCRIBE", "a"]);
+    node.run_on(goes, &["PSUBSCRIBE", "b*"]);
+    node.actions();
+    node.run(&["ACL", "SETUSER", "u", "&c"]);
+    assert_eq!(node.actions().len(), 0);
+    node.run(&["ACL", "SETUSER", "u", "resetchannels", "&a"]);
+    assert!(matches!(&node.actions()[..], [Action::Close(conn)] if *conn == goes));
+    node.run(&["ACL", "SETUSER", "u", "allchannels"]);
+    node.run(&["ACL", "SETUSER", "u", "resetchannels"]);
+    assert!(matches!(&node.actions()[..], [Action::Close(conn)] if *conn == stays));
 }

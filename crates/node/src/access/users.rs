@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use acl::Users;
+use acl::{User, Users};
 use commands::Registry;
 use config::{AclPubsubDefault, Config, Settings};
 
 use super::catalog;
 use crate::action::{Action, ConnId, JobId};
 use crate::node::{Node, Slot};
+use crate::pubsub::Scope;
 use crate::session::{Blocked, Session};
 
 /// Whether the users of a configuration, and those of its ACL file, can be taken: `acl_file` is what stands in that.
@@ -83,7 +84,8 @@ impl Node {
         self.renew_users(Some(current));
     }
 
-    /// Users have changed: every session gets its user as it is now. Clients whose user is gone are disconnected. The session that runs the command is out of its slot.
+    /// Users have changed: every session gets its user as it is now. Clients whose user is gone are disconnected, and those who
+    /// subscribe to what they may no longer hear. The session that runs the command is out of its slot.
     pub(crate) fn renew_users(&mut self, current: Option<&mut Session>) {
         let open = self.access.lets_anyone_in();
         let mut doomed: Vec<ConnId> = Vec::new();
@@ -204,7 +206,7 @@ impl Node {
     }
 }
 
-/// Gives a session its user as it is now. `false` if there is none any more.
+/// Gives a session its user as it is now. `false` if there is none any more, or the client hears what it must not.
 fn renew(session: &mut Session, users: &Users, open: bool) -> bool {
     let Some(user) = users.get(session.user.name()) else {
         session.set_user(users.default_user().clone(), false);
@@ -213,7 +215,19 @@ fn renew(session: &mut Session, users: &Users, open: bool) -> bool {
     if Arc::ptr_eq(user, &session.user) && (session.authenticated || !open) {
         return true;
     }
+    let keeps = keeps_subscriptions(session, users, user);
     // Where nobody has to authenticate, those who have not yet need no longer.
     session.set_user(user.clone(), session.authenticated || open);
-    true
+    keeps
+}
+
+/// Whether a client whose user has become another may go on hearing all that it has subscribed to.
+fn keeps_subscriptions(session: &Session, users: &Users, after: &User) -> bool {
+    let Some(own) = session.subscriptions.as_deref() else { return true };
+    let allowed = |scope| {
+        let is_pattern = scope == Scope::Pattern;
+        own.of(scope).keys().all(|name| users.allows_channel(after, name, is_pattern))
+    };
+    Users::keeps_channels(&session.user, after)
+        || [Scope::Channel, Scope::Pattern, Scope::Shard].into_iter().all(allowed)
 }

@@ -559,6 +559,16 @@ impl Chunk {
         &self.segments[segment]
     }
 
+    /// Records of a segment with an expiry, those in the spill included.
+    pub(crate) fn timed(&self, segment: usize) -> usize {
+        self.timed[segment] as usize
+    }
+
+    /// Records of a segment, without those in the spill.
+    pub(crate) fn segment_len(&self, segment: usize) -> usize {
+        usize::from(self.lens[segment])
+    }
+
     /// The `index`-th record of the chunk, in no particular order.
     pub(crate) fn nth(&self, mut index: usize) -> Option<RecordPtr<'_>> {
         for (segment, &len) in self.segments.iter().zip(&self.lens) {

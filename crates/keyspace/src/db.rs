@@ -231,6 +231,21 @@ impl Db {
         self.table.random(rng).map(Entry::new)
     }
 
+    /// Calls `f` with some entries from a random place, about `want`, or with those of them that have an expiry. Says how many
+    /// those were: none only if there are none.
+    ///
+    /// The entries are neighbours in the table, which orders keys by their hash: as far as their use is concerned, they are a random
+    /// choice. Looks at a bucket at a time, whose records it fetches together, so one entry costs far less than [`Db::random`].
+    pub fn sample(
+        &self,
+        rng: &mut fastrand::Rng,
+        want: usize,
+        with_expiry: bool,
+        f: &mut dyn FnMut(Entry<'_>),
+    ) -> usize {
+        crate::sample::sample(&self.table, rng, want, with_expiry, &mut |record| f(Entry::new(record)))
+    }
+
     /// A step of the sweep for expired keys: calls `f` with entries that expire at `now_ms` or earlier. Says whether
     /// the sweep goes on with `cursor`.
     ///

@@ -65,6 +65,7 @@ mod frozen;
 mod hash;
 mod keyspace;
 mod record;
+mod sample;
 mod segment;
 mod spill;
 mod table;

@@ -133,6 +133,14 @@ impl Segment {
         self.block(bucket).prefetch(bucket % BLOCK_BUCKETS);
     }
 
+    /// Calls `f` with the records that lie in a bucket, wherever their home is, once all of them are on their way into the cache.
+    pub(crate) fn for_bucket<'a>(&'a self, bucket: usize, f: &mut dyn FnMut(RecordPtr<'a>)) {
+        let block = self.block(bucket);
+        let residents = block.residents(bucket % BLOCK_BUCKETS);
+        residents.clone().for_each(|(_, _, record)| record.prefetch());
+        residents.for_each(|(_, _, record)| f(record));
+    }
+
     /// Asks for the cache line that has the pointers to the blocks.
     #[inline]
     pub(crate) fn prefetch(&self) {

@@ -184,6 +184,8 @@ pub enum Action {
     Settings(Vec<&'static str>),
     /// Drop this elsewhere: freeing it takes long.
     Free(Box<dyn Any + Send>),
+    /// Have the allocator give memory that nobody uses back to the system, elsewhere (MEMORY PURGE).
+    Purge,
     /// Let the whole engine stand still for so long (DEBUG SLEEP).
     Sleep {
         /// Microseconds.
@@ -213,6 +215,7 @@ impl fmt::Debug for Action {
             Action::RewriteConfig { job, path, .. } => write!(f, "RewriteConfig({job:?} {})", path.display()),
             Action::SaveAcl { job, path, .. } => write!(f, "SaveAcl({job:?} {})", path.display()),
             Action::ReadAcl { job, path } => write!(f, "ReadAcl({job:?} {})", path.display()),
+            Action::Purge => f.write_str("Purge"),
             Action::Settings(names) => write!(f, "Settings({names:?})"),
             Action::Free(_) => write!(f, "Free"),
             Action::Sleep { us } => write!(f, "Sleep({us} us)"),

@@ -97,6 +97,11 @@ impl Engine {
             clock_ns: clock::monotonic_ns,
             secret: secret().map_err(EngineError::Randomness)?,
             acl_file: acl_file(&settings)?,
+            memory_used: crate::memory::used,
+            allocator_report: match allocator {
+                Allocator::Jemalloc => crate::memory::report,
+                Allocator::Unknown => || None,
+            },
         };
         node::check_users(&config, boot.acl_file.as_deref()).map_err(EngineError::Users)?;
         let engine = Engine {

@@ -63,6 +63,8 @@ struct Handle {
 
 impl Handle {
     fn complete(&self, what: Completion) {
+        // What is handed over is freed by the engine.
+        crate::memory::publish();
         self.events.send(Event::Job(self.id, what));
     }
 }

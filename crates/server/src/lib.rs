@@ -65,6 +65,7 @@ mod event;
 mod files;
 mod jobs;
 mod log;
+mod memory;
 mod net;
 mod process;
 mod readings;

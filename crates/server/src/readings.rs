@@ -60,8 +60,12 @@ fn jemalloc_memory() -> Option<MemoryProbe> {
         let rss = resident.bytes();
         // The figures stand still until the epoch is advanced.
         let _ = figures.advance();
+        let used = allocated.read().map_or(rss, |bytes| {
+            (bytes as u64).saturating_sub(crate::sys::allocator_cached().unwrap_or(0))
+        });
+        crate::memory::settle(used);
         MemoryReading {
-            used: allocated.read().map_or(rss, |bytes| bytes as u64),
+            used,
             rss,
             active: active.read().map_or(rss, |bytes| bytes as u64),
             resident: mapped.read().map_or(rss, |bytes| bytes as u64),

@@ -97,6 +97,39 @@ pub(crate) fn start_writeback(file: BorrowedFd<'_>, offset: u64, len: u64) {
     }
 }
 
+/// jemalloc's name for all arenas together, in place of a number.
+const ALL_ARENAS: usize = 4096;
+
+/// Bytes in the caches that jemalloc keeps for each thread: its sum of what is allocated has them. As of its last epoch.
+pub(crate) fn allocator_cached() -> Option<u64> {
+    use tikv_jemalloc_ctl::raw;
+    let mut mib = [0; 4];
+    raw::name_to_mib(b"stats.arenas.0.tcache_bytes\0", &mut mib).ok()?;
+    mib[2] = ALL_ARENAS;
+    // SAFETY: the value behind this name is a `size_t`.
+    unsafe { raw::read_mib::<usize>(&mib) }.ok().map(|bytes| bytes as u64)
+}
+
+/// Has jemalloc give the pages that it does not use back to the system.
+pub(crate) fn purge_allocator() {
+    use tikv_jemalloc_ctl::raw;
+    let mut mib = [0; 3];
+    if raw::name_to_mib(b"arena.0.purge\0", &mut mib).is_ok() {
+        mib[1] = ALL_ARENAS;
+        // SAFETY: this name takes no value and gives none; null pointers say so.
+        unsafe {
+            tikv_jemalloc_sys::mallctlbymib(
+                mib.as_ptr(),
+                mib.len(),
+                std::ptr::null_mut(),
+                std::ptr::null_mut(),
+                std::ptr::null_mut(),
+                0,
+            );
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@ mod expiry;
 mod fields;
 mod model;
 mod random;
+mod sample;
 mod scan;
 mod shrink;
 

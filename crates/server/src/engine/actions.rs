@@ -91,6 +91,7 @@ impl Engine {
             Action::ReadAcl { job, path } => self.jobs.read_acl(job, path),
             Action::Settings(names) => self.settings_changed(&names),
             Action::Free(what) => self.jobs.free(what),
+            Action::Purge => self.jobs.free(Box::new(crate::memory::Purge)),
             Action::Sleep { us } => {
                 std::thread::sleep(Duration::from_micros(us));
                 self.now = clock::now();

@@ -30,7 +30,12 @@ impl FreeThread {
         let (sender, receiver) = channel();
         let dispatch = self.dispatch.clone();
         let spawned = std::thread::Builder::new().name("free".to_owned()).spawn(move || {
-            tracing::dispatcher::with_default(&dispatch, || receiver.into_iter().for_each(drop));
+            tracing::dispatcher::with_default(&dispatch, || {
+                receiver.into_iter().for_each(|what| {
+                    drop(what);
+                    crate::memory::publish();
+                });
+            });
         });
         match spawned {
             Ok(_) => Some(sender),

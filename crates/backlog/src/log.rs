@@ -188,11 +188,13 @@ impl Log {
         }
     }
 
-    /// Bytes of memory that the log occupies, spare blocks included.
+    /// Bytes of memory that the log occupies, spare blocks included. Does not go over the blocks.
     pub fn memory(&self) -> usize {
-        let blocks: usize = self.blocks.iter().chain(&self.spare).map(Block::allocated).sum();
+        // A block is only left behind when it is full.
+        let blocks = self.tail.start().since(self.first()) as usize;
+        let spare: usize = self.spare.iter().map(Block::allocated).sum();
         let table = (self.blocks.capacity() + self.spare.capacity()) * size_of::<Block>();
-        size_of::<Log>() + table + blocks + self.tail.allocated()
+        size_of::<Log>() + table + blocks + spare + self.tail.allocated()
     }
 
     fn recycle(&mut self, block: Block) {

@@ -374,7 +374,7 @@ impl<P: Page> Many<P> {
     #[inline]
     fn chunk_mut(&mut self, hash: u64) -> &mut Chunk<P> {
         let index = self.index(hash);
-        Arc::make_mut(&mut self.chunks[index])
+        crate::left_behind::make_mut(&mut self.chunks[index], size_of_val)
     }
 
     fn split_chunk(&mut self, hash: u64) {

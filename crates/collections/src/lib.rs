@@ -11,6 +11,7 @@ mod alloc;
 pub mod directory;
 mod hash;
 pub mod intset;
+pub mod left_behind;
 pub mod list;
 pub mod pack;
 pub mod stream;

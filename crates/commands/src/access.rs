@@ -63,6 +63,11 @@ pub fn idle_seconds(word: u32, env: &Env) -> u64 {
     u64::from(env.clock.wrapping_sub(word) & WORD)
 }
 
+/// Minutes since the counter of an LFU word was last written, which is when the key was last used.
+pub fn idle_minutes(word: u32, env: &Env) -> u64 {
+    u64::from(env.clock.wrapping_sub(word >> 8) & 0xffff)
+}
+
 /// The word that says "unused for so many seconds".
 pub fn idle_word(seconds: u64, env: &Env) -> u32 {
     env.clock.wrapping_sub(seconds.min(u64::from(WORD)) as u32) & WORD

@@ -144,11 +144,14 @@ impl Ctx<'_> {
     /// Stores a string, whatever was there before; whether the key existed. The caller reports the change.
     #[inline]
     pub fn store(&mut self, key: &[u8], value: &[u8], expiry: SetExpiry) -> bool {
-        let (existed, entry) = self.ks.db_mut(self.db).put_str(key, value, expiry);
+        let (existed, entry, replaced) = self.ks.db_mut(self.db).put_str(key, value, expiry);
         if existed && self.env.lfu {
             access::touch(&entry, self.env, self.rng);
         } else {
             entry.set_access(access::fresh(self.env));
+        }
+        if let Some(replaced) = replaced {
+            self.discard(replaced, self.env.lazyfree_server_del);
         }
         if !existed {
             self.notify(EventClass::NEW, "new", key);
@@ -235,18 +238,19 @@ impl Ctx<'_> {
         }
         self.fx.expired += 1;
         self.modified(EventClass::EXPIRED, "expired", key);
-        self.fx.rewrite(&[b"DEL", key]);
+        self.fx.rewrite(&[deletion(self.env.lazyfree_expire), key]);
     }
 
-    /// Logs `DEL key`, between SELECTs if it concerns another database.
+    /// Logs that an expired key was deleted, between SELECTs if it concerns another database.
     fn log_deletion(&mut self, db: usize, key: &[u8]) {
+        let name = deletion(self.env.lazyfree_expire);
         if db == self.db {
-            self.fx.push(&[b"DEL", key]);
+            self.fx.push(&[name, key]);
             return;
         }
         let mut digits = itoa::Buffer::new();
         resp::encode_request(&mut self.fx.log, &[b"SELECT", digits.format(db).as_bytes()]);
-        self.fx.push(&[b"DEL", key]);
+        self.fx.push(&[name, key]);
         resp::encode_request(&mut self.fx.log, &[b"SELECT", digits.format(self.db).as_bytes()]);
     }
 
@@ -309,4 +313,9 @@ impl Ctx<'_> {
             self.fx.events.push(KeyEvent { class, name: event, db: db as u32, key: key.into() });
         }
     }
+}
+
+/// The command that deletes a key in the log where no client has asked for it: the one that frees as the setting in question says.
+pub fn deletion(lazy: bool) -> &'static [u8] {
+    if lazy { b"UNLINK" } else { b"DEL" }
 }

@@ -100,6 +100,8 @@ pub struct Effects {
     pub log: Vec<u8>,
     /// How many effects `log` holds (SELECTs not counted).
     pub log_count: usize,
+    /// The effects have nothing to do with one another: they need no MULTI and EXEC around them.
+    pub separate: bool,
     /// Whether `touched` is to be filled.
     pub track_keys: bool,
     /// Database and key of everything that changed (only with `track_keys`).
@@ -143,6 +145,7 @@ impl Effects {
         self.dirty = 0;
         self.rewritten = Rewritten::Verbatim;
         self.log_count = 0;
+        self.separate = false;
         self.expired = 0;
         self.keyspace_hits = 0;
         self.keyspace_misses = 0;

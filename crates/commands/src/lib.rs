@@ -89,7 +89,7 @@ mod testing;
 pub mod transfer;
 mod zsets;
 
-pub use ctx::Ctx;
+pub use ctx::{Ctx, deletion};
 pub use effects::{BlockRequest, Effects, EventClass, KeyEvent, Rewritten, TimeoutReply};
 pub use env::{Env, ExpiryMode};
 pub use errors::Reject;

@@ -52,7 +52,6 @@ const NO_CLUSTER: &str = "there is no cluster mode";
 const NO_TLS: &str = "there is no TLS yet";
 const NO_RDMA: &str = "there is no RDMA";
 const NO_SYSLOG: &str = "the log goes to a file or the standard output";
-const NO_EVICTION: &str = "keys are not evicted yet";
 const NO_SCRIPTS: &str = "there are no scripts yet";
 const NO_MODULES: &str = "modules cannot be loaded";
 const NO_DEFRAG: &str = "memory is not defragmented";
@@ -197,11 +196,11 @@ static DIRECTIVES: &[Directive] = &[
     row("latency-monitor-threshold", MILLIS, "0").inert(NO_LATENCY),
     row("latency-tracking", Bool, "yes").inert(NO_LATENCY_STATS),
     row("latency-tracking-info-percentiles", Percentiles, "50 99 99.9").inert(NO_LATENCY_STATS),
-    row("lazyfree-lazy-eviction", Bool, "no").inert(NO_EVICTION),
-    row("lazyfree-lazy-expire", Bool, "no"),
-    row("lazyfree-lazy-server-del", Bool, "no"),
-    row("lazyfree-lazy-user-del", Bool, "no"),
-    row("lazyfree-lazy-user-flush", Bool, "no"),
+    row("lazyfree-lazy-eviction", Bool, "yes"),
+    row("lazyfree-lazy-expire", Bool, "yes"),
+    row("lazyfree-lazy-server-del", Bool, "yes"),
+    row("lazyfree-lazy-user-del", Bool, "yes"),
+    row("lazyfree-lazy-user-flush", Bool, "yes"),
     row("lfu-decay-time", COUNT, "1"),
     row("lfu-log-factor", COUNT, "10"),
     row("list-compress-depth", COUNT, "0").inert("the nodes of a list are not compressed"),
@@ -222,11 +221,11 @@ static DIRECTIVES: &[Directive] = &[
     row("max-new-connections-per-cycle", int(1, 1000), "10").inert(INTERNAL),
     row("max-new-tls-connections-per-cycle", int(1, 1000), "1").inert(NO_TLS),
     row("maxclients", int(1, u32::MAX as i64), "10000"),
-    row("maxmemory", Size { min: 0, max: u64::MAX }, "0").inert(NO_EVICTION),
-    row("maxmemory-clients", SizeOrPercent, "0").inert(NO_EVICTION),
-    row("maxmemory-eviction-tenacity", int(0, 100), "10").inert(NO_EVICTION),
+    row("maxmemory", Size { min: 0, max: u64::MAX }, "0"),
+    row("maxmemory-clients", SizeOrPercent, "0"),
+    row("maxmemory-eviction-tenacity", int(0, 100), "10"),
     row("maxmemory-policy", Word(MaxmemoryPolicy::WORDS), "noeviction"),
-    row("maxmemory-samples", int(1, 64), "5").inert(NO_EVICTION),
+    row("maxmemory-samples", int(1, 64), "5"),
     row("min-io-threads-avoid-copy-reply", COUNT, "7").hidden().inert(INTERNAL),
     row("min-replicas-max-lag", SECONDS, "10").alias(&["min-slaves-max-lag"]),
     row("min-replicas-to-write", COUNT, "0").alias(&["min-slaves-to-write"]),
@@ -271,8 +270,8 @@ static DIRECTIVES: &[Directive] = &[
     row("replica-announced", Bool, "yes"),
     row("replica-full-sync-buffer-limit", SIZE, "0").inert("a full synchronisation uses one connection"),
     row("replica-ignore-disk-write-errors", Bool, "no").inert(NO_AOF),
-    row("replica-ignore-maxmemory", Bool, "yes").alias(&["slave-ignore-maxmemory"]).inert(NO_EVICTION),
-    row("replica-lazy-flush", Bool, "no").alias(&["slave-lazy-flush"]).inert(ALWAYS_LAZY),
+    row("replica-ignore-maxmemory", Bool, "yes").alias(&["slave-ignore-maxmemory"]),
+    row("replica-lazy-flush", Bool, "yes").alias(&["slave-lazy-flush"]).inert(ALWAYS_LAZY),
     row("replica-priority", COUNT, "100").alias(&["slave-priority"]),
     row("replica-read-only", Bool, "yes").alias(&["slave-read-only"]),
     row("replica-serve-stale-data", Bool, "yes").alias(&["slave-serve-stale-data"]),

@@ -506,6 +506,7 @@ impl BlockRef {
         if block.refs().load(Ordering::Acquire) == 1 {
             self.at = AtomicPtr::new(self.pointer().map_addr(|address| address | SOLE));
         } else {
+            collections::left_behind::note(size_of::<Block>());
             *self = block.copy();
         }
     }

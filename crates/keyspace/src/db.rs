@@ -134,20 +134,32 @@ impl Db {
         self.write_str(key, value, expiry).0
     }
 
-    /// [`Db::set_str`] that also gives the entry, whose access word the caller may want to set.
+    /// [`Db::set_str`] that also gives the entry, whose access word the caller may want to set, and what it replaced if that may take
+    /// long to free.
     #[inline]
-    pub fn put_str(&mut self, key: &[u8], value: &[u8], expiry: SetExpiry) -> (bool, Entry<'_>) {
-        let (existed, index, at) = self.write_str(key, value, expiry);
-        (existed, Entry::new(self.table.directory.at(index).record(at)))
+    pub fn put_str(
+        &mut self,
+        key: &[u8],
+        value: &[u8],
+        expiry: SetExpiry,
+    ) -> (bool, Entry<'_>, Option<Removed>) {
+        let (existed, index, at, replaced) = self.write_str(key, value, expiry);
+        (existed, Entry::new(self.table.directory.at(index).record(at)), replaced)
     }
 
     #[inline]
-    fn write_str(&mut self, key: &[u8], value: &[u8], expiry: SetExpiry) -> (bool, usize, crate::chunk::At) {
+    fn write_str(
+        &mut self,
+        key: &[u8],
+        value: &[u8],
+        expiry: SetExpiry,
+    ) -> (bool, usize, crate::chunk::At, Option<Removed>) {
         let position = self.table.hasher.position(key);
         if let Some((index, at)) = self.table.find_mut(position, key) {
             let chunk = self.table.directory.chunk_mut(index);
-            EntryMut::new(chunk, &mut self.table.totals, &self.value_hasher, at).store(value, expiry);
-            return (true, index, at);
+            let replaced =
+                EntryMut::new(chunk, &mut self.table.totals, &self.value_hasher, at).store(value, expiry);
+            return (true, index, at, replaced);
         }
         let record = RecordRef::new(Parts {
             key,
@@ -157,7 +169,7 @@ impl Db {
             raw: false,
         });
         let (index, at) = self.table.insert(position, record);
-        (false, index, at)
+        (false, index, at, None)
     }
 
     /// Sets a key to a value with an expiry or none; gives what it replaced.
@@ -182,6 +194,7 @@ impl Db {
         let chunk = self.table.directory.chunk_mut(index);
         let after = record.as_ptr().expiry();
         let old = chunk.replace(at, record);
+        old.note_left(true);
         let before = old.as_ptr().expiry();
         chunk.note_expiry(at.segment(), before, after);
         self.table.totals.note_expiry(before, after);

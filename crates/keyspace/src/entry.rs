@@ -152,18 +152,20 @@ impl<'a> EntryMut<'a> {
 
     /// Replaces the value by a string. The expiry and the access word stay.
     pub fn set_str(&mut self, value: &[u8]) {
-        self.store(value, SetExpiry::Keep);
+        drop(self.store(value, SetExpiry::Keep));
     }
 
-    /// Replaces value and expiry; in place if the record is not shared and keeps its size class.
+    /// Replaces value and expiry; in place if the record is not shared and keeps its size class. Gives the old value if it was not
+    /// kept in the record.
     #[inline]
-    pub(crate) fn store(&mut self, value: &[u8], expiry: SetExpiry) {
+    pub(crate) fn store(&mut self, value: &[u8], expiry: SetExpiry) -> Option<Removed> {
         let (before, after) = match self.chunk.record_mut(self.at) {
             Some(mut record) => {
                 let before = record.as_ptr().expiry();
                 let after = expiry.apply(before);
                 if record.overwrite(value, after) {
-                    return self.note_expiry(before, after);
+                    self.note_expiry(before, after);
+                    return None;
                 }
                 (before, after)
             }
@@ -172,8 +174,9 @@ impl<'a> EntryMut<'a> {
                 (before, expiry.apply(before))
             }
         };
-        self.rebuild(after, false, Some(str_payload(value)));
+        let old = self.rebuild(after, false, Some(str_payload(value)));
         self.note_expiry(before, after);
+        old.as_ptr().object().is_some().then(|| Removed::new(old))
     }
 
     /// Appends to a string; gives its new length.
@@ -213,7 +216,7 @@ impl<'a> EntryMut<'a> {
             string.extend_from_slice(old);
             splice_into(&mut string, from, end, bytes);
             let expiry = self.as_entry().expiry();
-            self.rebuild(expiry, true, Some(owned_payload(Layout::Str, &mut string)));
+            drop(self.rebuild(expiry, true, Some(owned_payload(Layout::Str, &mut string))));
         }
         self.str_len()
     }
@@ -249,7 +252,7 @@ impl<'a> EntryMut<'a> {
         new.extend_from_slice(with);
         new.extend_from_slice(&bytes[range.end..]);
         let (expiry, raw) = (old.expiry(), old.is_raw());
-        self.rebuild(expiry, raw, Some(owned_payload(layout, &mut new)));
+        drop(self.rebuild(expiry, raw, Some(owned_payload(layout, &mut new))));
     }
 
     /// Replaces the value by bytes in some layout. The expiry and the access word stay.
@@ -266,13 +269,13 @@ impl<'a> EntryMut<'a> {
             }
         }
         let expiry = self.as_entry().expiry();
-        self.rebuild(expiry, false, Some(payload_for(layout, bytes)));
+        drop(self.rebuild(expiry, false, Some(payload_for(layout, bytes))));
     }
 
     /// Replaces the value by one of the large forms. The expiry and the access word stay.
     pub fn set_object(&mut self, object: Object) {
         let expiry = self.as_entry().expiry();
-        self.rebuild(expiry, false, Some(Payload::Hung(Arc::new(object))));
+        drop(self.rebuild(expiry, false, Some(Payload::Hung(Arc::new(object)))));
     }
 
     /// The value for writing if it is not kept in the record itself. If a view shares it, it is cloned first.
@@ -282,7 +285,7 @@ impl<'a> EntryMut<'a> {
             // A view shares the record: have one of our own, which shares the object until it is written to.
             let expiry = self.as_entry().expiry();
             let raw = self.chunk.record(self.at).is_raw();
-            self.rebuild(expiry, raw, None);
+            drop(self.rebuild(expiry, raw, None));
         }
         self.chunk.record_mut(self.at).and_then(RecordMut::into_object_mut)
     }
@@ -309,15 +312,16 @@ impl<'a> EntryMut<'a> {
         let in_place = self.chunk.record_mut(self.at).is_some_and(|mut record| record.set_expiry(expiry));
         if !in_place {
             let raw = self.chunk.record(self.at).is_raw();
-            self.rebuild(expiry, raw, None);
+            drop(self.rebuild(expiry, raw, None));
         }
         self.note_expiry(before, expiry);
     }
 
     /// Puts a new record with the same key and access word into the place of the old one. Without a new value it has
     /// the old one, or shares it.
-    fn rebuild(&mut self, expiry: Option<u64>, raw: bool, value: Option<Payload<'_>>) {
+    fn rebuild(&mut self, expiry: Option<u64>, raw: bool, value: Option<Payload<'_>>) -> RecordRef {
         let old = self.chunk.record(self.at);
+        let new_value = value.is_some();
         let payload = match value {
             Some(value) => {
                 let object = if let Payload::Hung(object) = &value { Some(&**object) } else { None };
@@ -327,7 +331,9 @@ impl<'a> EntryMut<'a> {
             None => payload_of(old),
         };
         let record = RecordRef::new(Parts { key: old.key(), payload, expiry, access: old.access(), raw });
-        drop(self.chunk.replace(self.at, record));
+        let old = self.chunk.replace(self.at, record);
+        old.note_left(new_value);
+        old
     }
 
     #[inline]
@@ -440,6 +446,11 @@ impl Removed {
         self.entry().access()
     }
 
+    /// Bytes of memory that it takes: [`Entry::memory_usage`].
+    pub fn memory_usage(&self) -> usize {
+        self.entry().memory_usage()
+    }
+
     /// Whether freeing it takes long enough to be worth another thread.
     pub fn is_large(&self) -> bool {
         /// Less than this the allocator keeps ready for the next; more goes back to the system.
@@ -504,6 +515,36 @@ impl Garbage {
         match &self.content {
             Content::Entry(entry) => entry.is_large(),
             Content::Tables(tables) => tables.iter().map(|(_, len)| len).sum::<usize>() >= MANY,
+        }
+    }
+}
+
+impl Garbage {
+    /// How many keys it is of.
+    pub fn objects(&self) -> usize {
+        match &self.content {
+            Content::Entry(_) => 1,
+            Content::Tables(tables) => tables.iter().map(|(_, len)| len).sum(),
+        }
+    }
+
+    /// About how many bytes freeing it will give back, as far as no view has them; of whole tables, as many as a few of their keys
+    /// suggest.
+    pub fn bytes(&self) -> usize {
+        /// Keys looked at.
+        const SAMPLE: usize = 32;
+        match &self.content {
+            Content::Entry(entry) => entry.memory_usage(),
+            Content::Tables(tables) => {
+                let of_table = |(directory, len): &(Directory, usize)| {
+                    let sample = crate::table::Records::new(directory, *len).take(SAMPLE);
+                    let (count, bytes) = sample.fold((0, 0), |(count, bytes), record| {
+                        (count + 1, bytes + Entry::new(record).memory_usage())
+                    });
+                    if count == 0 { 0 } else { bytes * *len / count }
+                };
+                tables.iter().map(of_table).sum()
+            }
         }
     }
 }

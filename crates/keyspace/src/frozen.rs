@@ -6,6 +6,7 @@ use crate::directory::Directory;
 use crate::entry::Entry;
 use crate::hash::Hasher;
 use crate::table::{Records, Table, find};
+use crate::views::Token;
 
 /// A whole keyspace as it was when it was frozen.
 ///
@@ -14,11 +15,13 @@ use crate::table::{Records, Table, find};
 #[derive(Clone)]
 pub struct FrozenKeyspace {
     dbs: Arc<[FrozenDb]>,
+    /// Stands behind the rest: it goes when everything else has been freed.
+    _token: Arc<Token>,
 }
 
 impl FrozenKeyspace {
-    pub(crate) fn new(dbs: impl Iterator<Item = FrozenDb>) -> Self {
-        Self { dbs: dbs.collect() }
+    pub(crate) fn new(dbs: impl Iterator<Item = FrozenDb>, token: Arc<Token>) -> Self {
+        Self { dbs: dbs.collect(), _token: token }
     }
 
     /// Number of databases, empty ones included.

@@ -4,6 +4,7 @@ use crate::db::Db;
 use crate::entry::Garbage;
 use crate::frozen::FrozenKeyspace;
 use crate::hash::Hasher;
+use crate::views::Views;
 
 /// Numbered databases.
 ///
@@ -11,6 +12,7 @@ use crate::hash::Hasher;
 #[derive(Debug)]
 pub struct Keyspace {
     dbs: Vec<Db>,
+    views: Views,
 }
 
 impl Keyspace {
@@ -19,7 +21,8 @@ impl Keyspace {
     pub fn new(databases: usize, seed: u64) -> Self {
         let hasher = Hasher::new(seed);
         let value_hasher = collections::Hasher::new(seed.rotate_left(32));
-        Self { dbs: (0..databases).map(|_| Db::new(hasher.clone(), value_hasher.clone())).collect() }
+        let dbs = (0..databases).map(|_| Db::new(hasher.clone(), value_hasher.clone())).collect();
+        Self { dbs, views: Views::default() }
     }
 
     /// Number of databases.
@@ -79,7 +82,23 @@ impl Keyspace {
     /// microseconds for millions of keys. From then on the first write to a part of the table copies that part: at most 35
     /// pointers for a write to a key that is there, and no values.
     pub fn freeze(&mut self) -> FrozenKeyspace {
-        FrozenKeyspace::new(self.dbs.iter().map(Db::freeze))
+        FrozenKeyspace::new(self.dbs.iter().map(Db::freeze), self.views.begin())
+    }
+
+    /// Whether a view of this keyspace is still there.
+    pub fn has_views(&self) -> bool {
+        self.views.any()
+    }
+
+    /// About how many bytes are only there because views have them: what was overwritten or removed since they were taken. They come
+    /// free with the views.
+    pub fn left_behind(&self) -> u64 {
+        self.views.left_behind()
+    }
+
+    /// Adds to what [`Keyspace::left_behind`] says, for a caller who knows better than the sum of single writes.
+    pub fn note_left_behind(&mut self, bytes: u64) {
+        collections::left_behind::note(usize::try_from(bytes).unwrap_or(usize::MAX));
     }
 
     /// Number of keys in all databases.

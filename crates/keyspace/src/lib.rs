@@ -73,6 +73,7 @@ mod table;
 mod tests;
 mod types;
 mod value;
+mod views;
 
 pub use collections::list::{End as ListEnd, Stretch};
 pub use collections::stream;

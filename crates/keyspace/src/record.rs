@@ -32,6 +32,7 @@ use std::ops::Range;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 
+use collections::left_behind;
 use triomphe::Arc;
 
 use crate::value::{Kind, Layout, Object};
@@ -248,6 +249,16 @@ impl RecordRef {
     pub(crate) fn as_mut(&mut self) -> Option<RecordMut<'_>> {
         // SAFETY: this is a `RecordRef` that is mutably borrowed.
         unsafe { RecordMut::new(self.at) }
+    }
+
+    /// Notes, if somebody else has the record, that it is left to them: with its value, unless that goes on living here.
+    #[inline]
+    pub(crate) fn note_left(&self, with_value: bool) {
+        if refs(self.at).load(Ordering::Relaxed) > 1 {
+            let record = self.as_ptr();
+            let value = if with_value { record.object().map_or(0, Object::heap_bytes) } else { 0 };
+            left_behind::note(record.allocated() + value);
+        }
     }
 
     /// The address, for keeping the reference as a number. Undone by [`RecordRef::from_address`].
@@ -669,6 +680,9 @@ impl<'a> RecordMut<'a> {
         // takes the place of the one it released. Should cloning panic, the old pointer is still owned and in place.
         unsafe {
             let mut object = ManuallyDrop::new(Arc::from_raw(object));
+            if !object.is_unique() {
+                left_behind::note(object.bytes_cloned());
+            }
             let unique: *mut Object = Arc::make_mut(&mut object);
             let field = self.at.as_ptr().add(value_at).cast::<*const Object>();
             field.write_unaligned(Arc::into_raw(ManuallyDrop::into_inner(object)));

@@ -150,6 +150,7 @@ impl Table {
         let (index, at) = self.find_mut(position, key)?;
         let chunk = self.directory.chunk_mut(index);
         let record = chunk.remove(at);
+        record.note_left(true);
         if chunk.tidy(at.segment()) {
             self.directory.merge(index, position);
         }

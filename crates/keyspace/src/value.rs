@@ -138,6 +138,18 @@ impl Object {
         }
     }
 
+    /// Bytes that a clone of the object copies.
+    pub(crate) fn bytes_cloned(&self) -> usize {
+        let shell = size_of::<usize>() + size_of::<Self>();
+        match self {
+            Object::Bytes(_, bytes) => shell + bytes.capacity(),
+            Object::Stream(_) => shell + size_of::<Stream>(),
+            Object::List(_) => shell + size_of::<LongList>(),
+            Object::Set(_) | Object::Hash(_) => shell,
+            Object::ZSet(_) => shell + size_of::<ZSet>(),
+        }
+    }
+
     /// The object for reading.
     pub(crate) fn as_value(&self) -> ValueRef<'_> {
         match self {

@@ -6,9 +6,9 @@ use resp::{Args, Form, Parsed, RequestLimits, RequestParser};
 
 use commands::{CommandSpec, Ctx, Flags, Handler};
 
-use crate::action::Action;
 use crate::batch::{BATCH, Batch, Request};
 use crate::host::pubsub::{is_for_subscribers, replies_by_push, subscribers_ping};
+use crate::eviction::{OOM, Room};
 use crate::node::Node;
 use crate::session::{Blocked, ReplyMode, Session, Transaction};
 
@@ -200,6 +200,13 @@ impl Node {
         }
         if !self.gate.is_open() {
             if let Some(error) = self.refusal(session, spec) {
+                if spec.full_name == "exec" && session.transaction.take().is_some() {
+                    self.unwatch(session);
+                    self.refuse(session, Some(spec), |out| {
+                        out.error(&format!("EXECABORT Transaction discarded because of: {error}"));
+                    });
+                    return false;
+                }
                 self.refuse(session, Some(spec), |out| out.error(error));
                 return false;
             }
@@ -351,8 +358,8 @@ impl Node {
     }
 
     /// The same for what the instance did of itself in a database, all of which is in the effects' own log.
-    pub(crate) fn carry_own_effects(&mut self, db: usize) {
-        self.note_effects(None);
+    pub(crate) fn carry_own_effects(&mut self, db: usize, session: Option<&mut Session>) {
+        self.note_effects(session);
         if self.replication.is_logging() && self.effects.count() > 0 {
             self.replication.log_effects(&self.effects, db, Args::new(&[], &[]), None);
         }
@@ -366,7 +373,7 @@ impl Node {
         }
         if !self.effects.garbage.is_empty() {
             let waste = std::mem::take(&mut self.effects.garbage);
-            self.actions.push(Action::Free(Box::new(waste)));
+            self.free_garbage(waste);
         }
         if self.effects.track_ready && !self.effects.replaced.is_empty() {
             self.note_replaced();
@@ -452,10 +459,17 @@ impl Node {
     }
 
     /// Why a command may not run now, if it may not.
-    fn refusal(&self, session: &Session, spec: &CommandSpec) -> Option<&'static str> {
+    fn refusal(&mut self, session: &mut Session, spec: &CommandSpec) -> Option<&'static str> {
         let gate = self.gate;
         if gate.loading && !spec.flags.contains(Flags::LOADING) {
             return Some("LOADING Tandem is loading the dataset in memory");
+        }
+        if gate.memory_limited && self.make_room(Some(session)) == Room::Lacking {
+            let queued =
+                spec.full_name == "exec" && session.transaction.as_ref().is_some_and(|multi| multi.uses_memory);
+            if queued || spec.flags.contains(Flags::DENYOOM) {
+                return Some(OOM);
+            }
         }
         // EXEC answers for the writes that are queued, as long as the conditions still hold when it comes.
         let writes = spec.is_write()
@@ -526,6 +540,7 @@ fn queue(transaction: &mut Transaction, spec: &'static CommandSpec, args: Args<'
     let owned = resp::OwnedArgs::from_args(args);
     transaction.bytes += owned.heap_bytes();
     transaction.writes |= spec.is_write();
+    transaction.uses_memory |= spec.flags.contains(Flags::DENYOOM);
     transaction.queue.push((spec, owned));
 }
 

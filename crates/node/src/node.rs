@@ -9,8 +9,11 @@ use crate::access::Access;
 use crate::action::{Action, Completion, ConnId, JobId};
 use crate::batch::Batch;
 use crate::blocking::BlockedClients;
+use crate::client_memory::ClientMemory;
+use crate::eviction::Eviction;
 use crate::host::HostTable;
 use crate::migrate::Migrations;
+use crate::lazyfree::LazyFree;
 use crate::pause::Pause;
 use crate::persistence::Persistence;
 use crate::pubsub::PubSub;
@@ -43,6 +46,11 @@ pub struct Boot {
     pub secret: [u8; 32],
     /// What stands in the ACL file, if the configuration names one.
     pub acl_file: Option<Vec<u8>>,
+    /// Bytes that the program has allocated and not freed, at this very moment; cheap enough to be asked before every command. 0
+    /// where nobody knows: then the last reading counts ([`Node::set_readings`]).
+    pub memory_used: fn() -> u64,
+    /// What the allocator has to say about itself, for MEMORY MALLOC-STATS.
+    pub allocator_report: fn() -> Option<String>,
 }
 
 impl Default for Boot {
@@ -56,6 +64,8 @@ impl Default for Boot {
             clock_ns: || 0,
             secret: [0; 32],
             acl_file: None,
+            memory_used: || 0,
+            allocator_report: || None,
         }
     }
 }
@@ -82,6 +92,8 @@ pub(crate) struct Gate {
     pub migrating: bool,
     /// A dataset is being imported (`import-mode`): what a command sees depends on who has sent it.
     pub importing: bool,
+    /// There is a limit for memory that this instance has to keep.
+    pub memory_limited: bool,
 }
 
 impl Gate {
@@ -150,6 +162,11 @@ pub struct Node {
     pub(crate) blocked: BlockedClients,
     /// Keys on their way to other instances.
     pub(crate) migrations: Migrations,
+    pub(crate) eviction: Eviction,
+    pub(crate) client_memory: ClientMemory,
+    /// Whether clients are counted: there is a limit for what they take together.
+    pub(crate) clients_limited: bool,
+    pub(crate) lazyfree: LazyFree,
     /// Replicas whose acknowledgement has come in this round.
     pub(crate) acks: Vec<ConnId>,
     /// A replica has asked for a full synchronisation in this round.
@@ -249,6 +266,10 @@ impl Node {
             wait: WaitList::default(),
             blocked: BlockedClients::default(),
             migrations: Migrations::default(),
+            eviction: Eviction::default(),
+            client_memory: ClientMemory::default(),
+            clients_limited: false,
+            lazyfree: LazyFree::default(),
             acks: Vec::new(),
             syncs_requested: false,
             config,
@@ -356,6 +377,9 @@ impl Node {
         if !self.pubsub.postbox.is_empty() {
             self.empty_postbox(&mut session);
         }
+        if self.clients_limited {
+            self.client_memory.count(&mut session);
+        }
         if session.close_after_reply && session.reply_pending() == 0 {
             self.end_session(&mut session);
             self.free_conn(conn);
@@ -395,6 +419,7 @@ impl Node {
     /// Undoes everything that refers to a session.
     fn end_session(&mut self, session: &mut Session) {
         self.clients -= 1;
+        self.client_memory.forget(session);
         self.unwatch(session);
         self.unsubscribe_all(session);
         self.stop_waiting(session);
@@ -596,6 +621,8 @@ impl Node {
                 }
                 if drained && closing {
                     self.close_client(conn);
+                } else if self.clients_limited {
+                    self.recount(conn);
                 }
             }
             Some(Slot::Upstream) => {
@@ -627,6 +654,11 @@ impl Node {
 
     /// When [`Node::tick`] must be called next, on the monotonic clock.
     pub fn deadline(&self) -> u64 {
+        if self.eviction.unfinished { self.now.mono_us } else { self.deadline_without_eviction() }
+    }
+
+    /// The same, but for eviction that goes on as soon as clients have had their turn.
+    pub(crate) fn deadline_without_eviction(&self) -> u64 {
         let tick = match self.migrations.earliest_deadline_us() {
             None => self.next_tick_us,
             Some(at_us) => self.next_tick_us.min(at_us),
@@ -710,6 +742,9 @@ impl Node {
         self.memory = memory;
         self.cpu = cpu;
         self.stats.peak_memory = self.stats.peak_memory.max(memory.used);
+        if self.stats.startup_memory == 0 {
+            self.stats.startup_memory = memory.used;
+        }
     }
 
     /// How long the instance has run.

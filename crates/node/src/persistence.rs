@@ -184,7 +184,7 @@ impl Node {
     /// Makes a loaded dataset the one that is served, with its history.
     fn adopt(&mut self, loaded: Loaded) {
         let old = std::mem::replace(&mut self.keyspace, loaded.keyspace);
-        self.actions.push(Action::Free(Box::new(old)));
+        self.free_keyspace(old);
         self.persistence.last_load_keys = loaded.keys;
         self.persistence.last_load_expired = loaded.expired;
         let becomes_replica = self.config.settings().replicaof.is_some();

@@ -10,6 +10,7 @@ use crate::action::{ConnId, JobId};
 use crate::blocking::Waiting;
 use crate::pubsub::Subscriptions;
 use crate::pubsub::deliver::PUBSUB_CLASS;
+use crate::client_memory::Counted;
 use crate::replication::feed::ReplicaFeed;
 use commands::CommandSpec;
 
@@ -41,6 +42,8 @@ pub(crate) struct Transaction {
     pub writes: bool,
     /// The database that the next queued command will find selected.
     pub db: usize,
+    /// A queued command may need memory.
+    pub uses_memory: bool,
 }
 
 /// A key that a client watches.
@@ -115,6 +118,8 @@ pub(crate) struct Session {
     /// EXEC is running this client's commands.
     pub in_exec: bool,
     pub no_evict: bool,
+    /// How it was counted for `maxmemory-clients`.
+    pub counted: Counted,
     pub no_touch: bool,
     /// CLIENT IMPORT-SOURCE ON: it brings a dataset.
     pub import_source: bool,
@@ -163,6 +168,7 @@ impl Session {
             watch_broken: false,
             in_exec: false,
             no_evict: false,
+            counted: Counted::default(),
             no_touch: false,
             import_source: false,
             blocked: None,

@@ -84,6 +84,8 @@ pub(crate) struct Stats {
     pub expired: u64,
     pub expired_fields: u64,
     pub expired_time_cap: u64,
+    pub evicted: u64,
+    pub evicted_clients: u64,
     pub hits: u64,
     pub misses: u64,
     pub error_replies: u64,
@@ -96,6 +98,8 @@ pub(crate) struct Stats {
     pub reads: u64,
     pub writes: u64,
     pub peak_memory: u64,
+    /// What was in use when the instance began.
+    pub startup_memory: u64,
     pub last_freeze_us: u64,
     /// Logins that failed, and what users had no right to: commands, keys, channels, databases.
     pub denied_logins: u64,
@@ -138,7 +142,9 @@ impl Stats {
     pub fn reset(&mut self) {
         let commands = self.per_command.len();
         let (peak_memory, last_freeze_us) = (self.peak_memory, self.last_freeze_us);
+        let startup_memory = self.startup_memory;
         *self = Stats {
+            startup_memory,
             per_command: vec![CommandStats::default(); commands],
             peak_memory,
             last_freeze_us,

@@ -30,6 +30,17 @@ impl config::Files for NoFiles {
 /// The options a node starts with unless told otherwise: everything is permitted, and nothing is saved by itself.
 const DEFAULTS: [&str; 4] = ["--save", "", "--enable-debug-command", "yes"];
 
+/// Tests about memory look at what their own thread has allocated.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Bytes that this thread has allocated and not freed.
+pub(crate) fn allocated_here() -> u64 {
+    use tikv_jemalloc_ctl::thread::{allocatedp, deallocatedp};
+    let allocated = allocatedp::read().expect("the allocator counts").get();
+    allocated.saturating_sub(deallocatedp::read().expect("the allocator counts").get())
+}
+
 /// A node that is ready, and its first client.
 pub(crate) struct Fixture {
     pub node: Node,

@@ -16,7 +16,12 @@ const EXPIRE_ROUNDS: usize = 16;
 impl Node {
     /// Does what is due. To be called at [`Node::deadline`]; being late or early does no harm.
     pub fn tick(&mut self, now: Now) {
+        let due = self.deadline_without_eviction() <= now.mono_us;
         self.set_now(now);
+        if self.eviction.unfinished && !due {
+            // It was only for this.
+            return self.continue_eviction();
+        }
         self.next_tick_us = now.mono_us + TICK_US;
         self.stats.sample(now.mono_us);
         self.expire_waiting();
@@ -30,6 +35,7 @@ impl Node {
         self.serve_waiting();
         self.expire_keys();
         self.expire_fields();
+        self.continue_eviction();
         self.serve_ready();
         self.resume_served();
         self.check_save_points();
@@ -98,14 +104,17 @@ impl Node {
 
     fn expire_key(&mut self, db: usize, key: &[u8]) {
         let Some(removed) = self.keyspace.db_mut(db).remove(key) else { return };
-        if removed.is_large() {
-            self.actions.push(crate::Action::Free(Box::new(removed)));
+        let lazy = self.env.lazyfree_expire;
+        if lazy && removed.is_large() {
+            self.free_garbage(vec![removed.into()]);
+        } else {
+            drop(removed);
         }
         self.stats.expired += 1;
         self.notify(EventClass::EXPIRED, "expired", db, key);
         self.persistence.dirty += 1;
         if self.replication.is_logging() {
-            self.replication.log_deletion(db, key);
+            self.replication.log_deletion(db, commands::deletion(lazy), key);
         }
         if self.effects.track_keys {
             self.effects.touched.clear();
@@ -146,7 +155,7 @@ impl Node {
             registry: &self.registry,
         };
         let gone = commands::expire_fields(&mut ctx, key, max);
-        self.carry_own_effects(db);
+        self.carry_own_effects(db, None);
         gone
     }
 
@@ -237,7 +246,11 @@ impl Node {
             paused: self.pause.active.is_some(),
             migrating: self.migrations.under_way(),
             importing: !replica && settings.import_mode,
+            memory_limited: settings.maxmemory > 0 && !(replica && settings.replica_ignore_maxmemory),
         };
+        if !self.gate.memory_limited {
+            self.eviction.stop(self.now);
+        }
     }
 
     /// What becomes of keys whose time is over.
@@ -260,8 +273,13 @@ impl Node {
     /// Takes over what the configuration says now.
     pub(crate) fn apply_settings(&mut self) {
         let settings = self.config.settings();
+        if self.env.lfu != settings.maxmemory_policy.is_lfu() {
+            self.env.lfu = settings.maxmemory_policy.is_lfu();
+            // The clock of access words depends on it.
+            self.env.set_now_us(self.now.unix_us);
+            self.keyspace.set_initial_access(commands::access::fresh(&self.env));
+        }
         self.env.proto_max_bulk_len = settings.proto_max_bulk_len as usize;
-        self.env.lfu = settings.maxmemory_policy.is_lfu();
         self.env.lfu_log_factor = settings.lfu_log_factor;
         self.env.lfu_decay_time = settings.lfu_decay_time;
         self.env.lazyfree_user_del = settings.lazyfree_lazy_user_del;
@@ -288,10 +306,18 @@ impl Node {
         if self.replication.log.capacity() != backlog {
             self.replication.log.set_capacity(backlog);
         }
+        self.eviction.forget_candidates();
         self.set_planner_policy();
         self.refresh_event_classes();
         self.env.expiry = self.expiry_mode();
         self.refresh_gate();
+        // Whether the new limit is kept is looked at without waiting for a command.
+        self.eviction.unfinished = self.gate.memory_limited;
+        let limited = self.client_memory_limit().is_some();
+        if limited != self.clients_limited {
+            self.clients_limited = limited;
+            self.count_all_clients(limited);
+        }
     }
 }
 

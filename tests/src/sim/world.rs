@@ -573,7 +573,7 @@ impl World {
             Action::RewriteConfig { job, .. } => {
                 self.complete_later(index, job, Completion::ConfigRewritten(Ok(())), None);
             }
-            Action::Settings(_) | Action::Free(_) | Action::Sleep { .. } => {}
+            Action::Settings(_) | Action::Free(_) | Action::Purge | Action::Sleep { .. } => {}
             Action::Exit { .. } => {
                 self.crash(index);
                 return false;

@@ -340,12 +340,19 @@ impl TablePage {
     #[inline]
     fn own(&mut self) -> (&mut Header, &mut [u8]) {
         if !self.0.is_unique() {
+            self.note_left();
             self.0 = Arc::from_header_and_slice(self.0.header.clone(), &self.0.slice);
         }
         match Arc::get_mut(&mut self.0) {
             Some(own) => (&mut own.header, &mut own.slice),
             None => unreachable!("nobody else has a page that was copied just now"),
         }
+    }
+
+    /// The page is left to whoever else has it.
+    #[cold]
+    fn note_left(&self) {
+        crate::left_behind::note(OVERHEAD + self.0.slice.len());
     }
 
     fn extra_mut(&mut self) -> &mut Extra {
@@ -373,7 +380,10 @@ impl TablePage {
     fn lay_out(&mut self, entries: usize, bytes: usize) {
         let extra = match Arc::get_mut(&mut self.0) {
             Some(own) => own.header.extra.take(),
-            None => self.0.header.extra.clone(),
+            None => {
+                self.note_left();
+                self.0.header.extra.clone()
+            }
         };
         let (len, used) = (self.indexed(), self.used());
         let mut builder = Builder::new(entries, bytes);

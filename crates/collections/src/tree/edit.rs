@@ -79,7 +79,7 @@ impl<L: Leaf> Node<L> {
         match self {
             Self::Leaf(leaf) => edit_leaf(leaf, change, totals),
             Self::Inner(inner) => {
-                let inner = Arc::make_mut(inner);
+                let inner = crate::left_behind::make_mut(inner, Inner::bytes);
                 let child = pick(inner);
                 let (result, outcome) = inner.children[child].edit(pick, change, totals);
                 (result, inner.settle(child, outcome, totals))

@@ -217,7 +217,7 @@ impl<L: Leaf> Tree<L> {
         mut reached: impl FnMut(&L::Key) -> bool,
         change: impl FnOnce(&mut L) -> R,
     ) -> R {
-        self.edit(&mut |inner| inner.find(&mut reached), |leaf, _| change(Arc::make_mut(leaf)))
+        self.edit(&mut |inner| inner.find(&mut reached), |leaf, _| change(own(leaf)))
     }
 
     /// Changes the leaf that holds element number `rank`; `change` gets the number of its elements that come before that one. Past
@@ -225,7 +225,7 @@ impl<L: Leaf> Tree<L> {
     #[inline]
     pub fn update_nth<R>(&mut self, rank: u64, change: impl FnOnce(&mut L, u64) -> R) -> R {
         let rank = Cell::new(rank.min(self.weight));
-        self.edit(&mut |inner| pick_nth(inner, &rank), |leaf, _| change(Arc::make_mut(leaf), rank.get()))
+        self.edit(&mut |inner| pick_nth(inner, &rank), |leaf, _| change(own(leaf), rank.get()))
     }
 
     /// As [`update_nth`](Self::update_nth); the leaves that `change` pushes come to stand behind the leaf.
@@ -233,7 +233,7 @@ impl<L: Leaf> Tree<L> {
         let rank = Cell::new(rank.min(self.weight));
         self.edit(&mut |inner| pick_nth(inner, &rank), |leaf, behind| {
             let mut more = Vec::new();
-            let result = change(Arc::make_mut(leaf), rank.get(), &mut more);
+            let result = change(own(leaf), rank.get(), &mut more);
             behind.extend(more.into_iter().map(Arc::new));
             result
         })
@@ -242,13 +242,13 @@ impl<L: Leaf> Tree<L> {
     /// Changes the first leaf, or a new one if the tree is empty.
     #[inline]
     pub fn update_first<R>(&mut self, change: impl FnOnce(&mut L) -> R) -> R {
-        self.edit(&mut |_| 0, |leaf, _| change(Arc::make_mut(leaf)))
+        self.edit(&mut |_| 0, |leaf, _| change(own(leaf)))
     }
 
     /// Changes the last leaf, or a new one if the tree is empty.
     #[inline]
     pub fn update_last<R>(&mut self, change: impl FnOnce(&mut L) -> R) -> R {
-        self.edit(&mut |inner| inner.children.len() - 1, |leaf, _| change(Arc::make_mut(leaf)))
+        self.edit(&mut |inner| inner.children.len() - 1, |leaf, _| change(own(leaf)))
     }
 
     /// Puts a leaf before the first one. Its elements must be below all others.
@@ -296,4 +296,10 @@ impl<L: Leaf> Clone for Tree<L> {
     fn clone(&self) -> Self {
         Self { root: self.root.clone(), weight: self.weight, totals: self.totals }
     }
+}
+
+/// The leaf for writing; copied first if others have it.
+#[inline]
+fn own<L: Leaf>(leaf: &mut Arc<L>) -> &mut L {
+    crate::left_behind::make_mut(leaf, |leaf| size_of::<L>() + leaf.heap_bytes())
 }

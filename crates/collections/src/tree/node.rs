@@ -40,6 +40,14 @@ pub(super) struct Inner<L: Leaf> {
     pub(super) children: Vec<Node<L>>,
 }
 
+impl<L: Leaf> Inner<L> {
+    /// Bytes of memory that the node takes, its children apart.
+    pub(super) fn bytes(&self) -> usize {
+        let child = size_of::<L::Key>() + size_of::<u64>() + size_of::<Node<L>>();
+        size_of::<Self>() + self.children.capacity() * child
+    }
+}
+
 impl<L: Leaf> Clone for Inner<L> {
     fn clone(&self) -> Self {
         Self { keys: self.keys.clone(), weights: self.weights.clone(), children: self.children.clone() }
@@ -125,7 +133,7 @@ impl<L: Leaf> Inner<L> {
         match (head.last_mut(), tail.first()) {
             (Some(Node::Leaf(left)), Some(Node::Leaf(right))) => {
                 let before = left.heap_bytes() + right.heap_bytes();
-                if !Arc::make_mut(left).absorb(right) {
+                if !super::own(left).absorb(right) {
                     // That may have been a copy, of another capacity.
                     totals.exchange_bytes(before, left.heap_bytes() + right.heap_bytes());
                     return false;
@@ -137,7 +145,7 @@ impl<L: Leaf> Inner<L> {
                 if left.children.len() + right.children.len() > MAX_UNITED {
                     return false;
                 }
-                let left = Arc::make_mut(left);
+                let left = crate::left_behind::make_mut(left, Inner::bytes);
                 left.keys.push(self.keys[child].clone());
                 left.keys.extend_from_slice(&right.keys);
                 left.weights.extend_from_slice(&right.weights);

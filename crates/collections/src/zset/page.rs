@@ -101,15 +101,24 @@ impl ScorePage {
     /// The header and the words, to be changed; copied first if somebody else has the page too.
     fn make_mut(&mut self) -> &mut HeaderSlice<Header, [u32]> {
         if !self.0.is_unique() {
+            self.note_left();
             *self = Self::of(self.hashes(), self.words_of_scores(), self.cap());
         }
         Arc::get_mut(&mut self.0).expect("a page that was copied is nobody else's")
+    }
+
+    /// The page is left to whoever else has it, if somebody has.
+    fn note_left(&self) {
+        if !self.0.is_unique() {
+            crate::left_behind::note(self.heap_bytes());
+        }
     }
 
     pub(super) fn insert(&mut self, hash: u64, score: f64) {
         let at = self.find(hash).start;
         let len = self.size();
         if len == self.cap() {
+            self.note_left();
             *self = Self::of(self.hashes(), self.words_of_scores(), Self::roomy(len + 1));
         }
         let cap = self.cap();
@@ -134,6 +143,7 @@ impl ScorePage {
             let (mut hashes, mut scores) = (self.hashes().to_vec(), self.words_of_scores().to_vec());
             hashes.remove(index);
             scores.drain(2 * index..2 * index + 2);
+            self.note_left();
             *self = Self::of(&hashes, &scores, Self::roomy(len - 1));
             return;
         }

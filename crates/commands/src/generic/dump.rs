@@ -85,7 +85,7 @@ pub(crate) fn restore(ctx: &mut Ctx<'_>, args: Args<'_>) {
         if let Some(removed) = ctx.take(key) {
             ctx.discard(removed, ctx.env.lazyfree_server_del);
             ctx.modified(EventClass::GENERIC, "del", key);
-            ctx.fx.rewrite(&[b"DEL", key]);
+            ctx.fx.rewrite(&[crate::deletion(ctx.env.lazyfree_server_del), key]);
         }
         return ctx.out.ok();
     }

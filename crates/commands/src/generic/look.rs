@@ -45,6 +45,7 @@ pub(crate) fn keys(ctx: &mut Ctx<'_>, args: Args<'_>) {
 /// RANDOMKEY
 pub(crate) fn randomkey(ctx: &mut Ctx<'_>, _: Args<'_>) {
     let mut tries = 0;
+    ctx.fx.separate = true;
     loop {
         let Some(entry) = ctx.ks.db(ctx.db).random(ctx.rng) else { return ctx.out.null() };
         if !ctx.env.is_expired(entry.expiry()) {

@@ -28,6 +28,7 @@ pub(crate) fn scan(ctx: &mut Ctx<'_>, args: Args<'_>) {
             expired.push(key.into());
         }
     });
+    ctx.fx.separate = true;
     for key in expired {
         ctx.expire_if_due(ctx.db, &key);
     }

@@ -150,14 +150,14 @@ fn store(ctx: &mut Ctx<'_>, destination: &[u8], result: ZSetDraft<'_>, form: For
         if let Some(removed) = ctx.take(destination) {
             ctx.discard(removed, ctx.env.lazyfree_server_del);
             ctx.modified(EventClass::GENERIC, "del", destination);
-            ctx.fx.rewrite(&[b"DEL", destination]);
+            ctx.fx.rewrite(&[crate::deletion(ctx.env.lazyfree_server_del), destination]);
         }
         return ctx.out.int(0);
     }
     let pairs: Vec<(resp::DoubleText, Vec<u8>)> =
         result.get().all().map(|(member, score)| (resp::format_double(score), member.to_vec())).collect();
     if ctx.put(destination, result.into_value()) {
-        ctx.fx.rewrite(&[b"DEL", destination]);
+        ctx.fx.rewrite(&[crate::deletion(ctx.env.lazyfree_server_del), destination]);
     }
     for batch in pairs.chunks(BATCH) {
         let mut words: Vec<&[u8]> = vec![b"ZADD", destination];

@@ -60,7 +60,7 @@ fn pop_many(ctx: &mut Ctx<'_>, key: &[u8], count: usize) {
         reply_set(ctx.ks.db(ctx.db).get(key).and_then(|entry| SetRef::of(&entry)), ctx.out);
         delete_empty(ctx, key);
         // The reader frees it as this instance does.
-        let name: &[u8] = if ctx.env.lazyfree_server_del { b"UNLINK" } else { b"DEL" };
+        let name = crate::deletion(ctx.env.lazyfree_server_del);
         ctx.fx.rewrite(&[name, key]);
         return;
     }

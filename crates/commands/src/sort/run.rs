@@ -219,7 +219,7 @@ fn log(ctx: &mut Ctx<'_>, stored: &[&[u8]], destination: &[u8], existed: bool) {
     /// The most elements of one command: every server takes so many arguments.
     const CHUNK: usize = 1 << 16;
     if existed {
-        ctx.fx.rewrite(&[b"DEL", destination]);
+        ctx.fx.rewrite(&[crate::deletion(ctx.env.lazyfree_server_del), destination]);
     }
     for chunk in stored.chunks(CHUNK) {
         let mut command: Vec<&[u8]> = vec![b"RPUSH", destination];

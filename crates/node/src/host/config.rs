@@ -31,6 +31,9 @@ pub(crate) fn set(node: &mut Node, session: &mut Session, args: Args<'_>) {
     match result {
         Ok(changed) => {
             node.apply_settings();
+            if !node.clients_limited {
+                node.client_memory.forget(session);
+            }
             if changed.contains(&"requirepass") {
                 node.change_default_password(session);
             }
@@ -65,6 +68,8 @@ pub(crate) fn rewrite(node: &mut Node, session: &mut Session, _: Args<'_>) {
 /// CONFIG RESETSTAT
 pub(crate) fn resetstat(node: &mut Node, session: &mut Session, _: Args<'_>) {
     node.stats.reset();
+    node.eviction.reset_stats();
+    node.lazyfree.reset();
     session.reply.ok();
 }
 

@@ -160,7 +160,7 @@ fn populate(node: &mut Node, session: &mut Session, args: Args<'_>) {
         if let Some(size) = size {
             value.resize(size, 0);
         }
-        let (_, entry) = db.put_str(&key, &value, SetExpiry::Clear);
+        let (_, entry, _) = db.put_str(&key, &value, SetExpiry::Clear);
         entry.set_access(commands::access::fresh(&node.env));
     }
     session.reply.ok();

@@ -86,12 +86,14 @@ impl Map<'_> {
 pub(crate) fn stats(node: &mut Node, session: &mut Session, _: Args<'_>) {
     let overhead = node.overhead(session);
     let memory = node.memory;
+    let (used, peak) = (node.used_memory(), node.peak_memory());
     let keys = node.keyspace.total_keys() as u64;
-    let dataset = memory.used.saturating_sub(overhead.total());
+    let dataset = used.saturating_sub(overhead.total());
     let mark = session.reply.deferred_len();
     let mut map = Map { out: &mut session.reply, entries: 0 };
-    map.int("peak.allocated", node.stats.peak_memory);
-    map.int("total.allocated", memory.used);
+    map.int("peak.allocated", peak);
+    map.int("total.allocated", used);
+    map.int("startup.allocated", node.stats.startup_memory);
     map.int("replication.backlog", overhead.log);
     map.int("clients.slaves", overhead.replicas);
     map.int("clients.normal", overhead.clients);
@@ -111,21 +113,21 @@ pub(crate) fn stats(node: &mut Node, session: &mut Session, _: Args<'_>) {
     }
     map.int("overhead.total", overhead.total());
     map.int("keys.count", keys);
-    map.int("keys.bytes-per-key", memory.used.checked_div(keys).unwrap_or(0));
+    map.int("keys.bytes-per-key", used.checked_div(keys).unwrap_or(0));
     map.int("dataset.bytes", dataset);
-    map.double("dataset.percentage", 100.0 * ratio(dataset, memory.used));
-    map.double("peak.percentage", 100.0 * ratio(memory.used, node.stats.peak_memory));
-    map.int("allocator.allocated", memory.used);
+    map.double("dataset.percentage", 100.0 * ratio(dataset, used));
+    map.double("peak.percentage", 100.0 * ratio(used, peak));
+    map.int("allocator.allocated", used);
     map.int("allocator.active", memory.active);
     map.int("allocator.resident", memory.resident);
-    map.double("allocator-fragmentation.ratio", ratio(memory.active, memory.used));
-    map.signed("allocator-fragmentation.bytes", difference(memory.active, memory.used));
+    map.double("allocator-fragmentation.ratio", ratio(memory.active, used));
+    map.signed("allocator-fragmentation.bytes", difference(memory.active, used));
     map.double("allocator-rss.ratio", ratio(memory.resident, memory.active));
     map.signed("allocator-rss.bytes", difference(memory.resident, memory.active));
     map.double("rss-overhead.ratio", ratio(memory.rss, memory.resident));
     map.signed("rss-overhead.bytes", difference(memory.rss, memory.resident));
-    map.double("fragmentation", ratio(memory.rss, memory.used));
-    map.signed("fragmentation.bytes", difference(memory.rss, memory.used));
+    map.double("fragmentation", ratio(memory.rss, used));
+    map.signed("fragmentation.bytes", difference(memory.rss, used));
     let entries = map.entries;
     session.reply.set_map_len(mark, entries);
 }
@@ -138,19 +140,20 @@ pub(crate) fn doctor(node: &mut Node, session: &mut Session, _: Args<'_>) {
 
 fn diagnosis(node: &Node, session: &Session) -> String {
     let memory = node.memory;
-    if memory.used < SMALL_BYTES {
+    let used = node.used_memory();
+    if used < SMALL_BYTES {
         return "This instance is empty or uses very little memory: there is nothing to diagnose.".to_owned();
     }
     let overhead = node.overhead(session);
     let clients = node.clients.max(1) as u64;
     let findings = [
         (
-            ratio(node.stats.peak_memory, memory.used) > 1.5,
+            ratio(node.peak_memory(), used) > 1.5,
             "Peak: the peak was more than half as large again as the memory used now. The allocator may keep pages of that time, \
              which will be used before new ones are asked for.",
         ),
         (
-            ratio(memory.rss, memory.used) > 1.4,
+            ratio(memory.rss, used) > 1.4,
             "Fragmentation: the process occupies more than 1.4 times the memory it uses.",
         ),
         (
@@ -173,12 +176,16 @@ fn diagnosis(node: &Node, session: &Session) -> String {
 }
 
 /// MEMORY MALLOC-STATS: the allocator belongs to the program around the instance.
-pub(crate) fn malloc_stats(_: &mut Node, session: &mut Session, _: Args<'_>) {
-    session.reply.bulk(b"Stats not supported for the current allocator");
+pub(crate) fn malloc_stats(node: &mut Node, session: &mut Session, _: Args<'_>) {
+    match (node.boot.allocator_report)() {
+        Some(report) => session.reply.verbatim("txt", report.as_bytes()),
+        None => session.reply.bulk(b"Stats not supported for the current allocator"),
+    }
 }
 
-/// MEMORY PURGE: the allocator gives unused pages back by itself; there is nothing to do.
-pub(crate) fn purge(_: &mut Node, session: &mut Session, _: Args<'_>) {
+/// MEMORY PURGE: the allocator gives unused pages back by itself, after a while. This has it do so now, on another thread.
+pub(crate) fn purge(node: &mut Node, session: &mut Session, _: Args<'_>) {
+    node.actions.push(crate::Action::Purge);
     session.reply.ok();
 }
 
@@ -199,8 +206,8 @@ mod tests {
         assert!(reply.contains("$10\r\nkeys.count\r\n:1\r\n"), "{reply}");
         assert!(reply.contains("$4\r\ndb.0\r\n*2\r\n"), "{reply}");
         assert!(reply.contains("$13\r\nfragmentation\r\n$1\r\n2\r\n"), "{reply}");
-        // A map of 27 entries with one database; two words each in the old protocol.
-        assert!(reply.starts_with("*54\r\n"), "{reply}");
+        // A map of 28 entries with one database; two words each in the old protocol.
+        assert!(reply.starts_with("*56\r\n"), "{reply}");
     }
 
     #[test]

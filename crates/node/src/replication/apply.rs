@@ -5,7 +5,6 @@ use resp::{Args, Form, OwnedArgs, Parsed, ReplyBuf, RequestLimits, RequestParser
 
 use commands::{CommandSpec, Ctx, ExpiryMode, Handler};
 
-use crate::action::Action;
 use crate::batch::{BATCH, Batch, Request};
 use crate::node::Node;
 use crate::pubsub::Scope;
@@ -210,7 +209,7 @@ impl Node {
                 self.persistence.dirty += self.effects.dirty;
                 if !self.effects.garbage.is_empty() {
                     let waste = std::mem::take(&mut self.effects.garbage);
-                    self.actions.push(Action::Free(Box::new(waste)));
+                    self.free_garbage(waste);
                 }
                 if self.effects.track_ready && !self.effects.replaced.is_empty() {
                     self.note_replaced();

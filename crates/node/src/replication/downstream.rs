@@ -330,6 +330,9 @@ impl Node {
         if self.debug.asleep {
             self.wake();
         }
+        if self.clients_limited {
+            self.evict_clients();
+        }
         if self.replication.replicas.is_empty() {
             return;
         }

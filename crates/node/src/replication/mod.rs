@@ -189,7 +189,8 @@ impl Replication {
             }
             return;
         }
-        if count > 1 {
+        let together = count > 1 && !effects.separate;
+        if together {
             self.log.append(MULTI);
         }
         self.select_in_log(db);
@@ -206,7 +207,7 @@ impl Replication {
                 }
             }
         }
-        if count > 1 {
+        if together {
             self.log.append(EXEC);
         }
     }
@@ -226,11 +227,11 @@ impl Replication {
         }
     }
 
-    /// A deletion by expiry.
-    pub fn log_deletion(&mut self, db: usize, key: &[u8]) {
+    /// A deletion by expiry; `name` is the command for it.
+    pub fn log_deletion(&mut self, db: usize, name: &[u8], key: &[u8]) {
         self.select_in_log(db);
         self.scratch.clear();
-        resp::encode_request(&mut self.scratch, &[b"DEL", key]);
+        resp::encode_request(&mut self.scratch, &[name, key]);
         self.log.append(&self.scratch);
     }
 

@@ -406,7 +406,7 @@ impl Node {
         let held = std::mem::take(&mut upstream.held);
         upstream.applier.reset();
         let old = std::mem::replace(&mut self.keyspace, loaded.keyspace);
-        self.actions.push(Action::Free(Box::new(old)));
+        self.free_keyspace(old);
         self.persistence.last_load_keys = loaded.keys;
         self.persistence.last_load_expired = loaded.expired;
         self.persistence.dirty += 1;

@@ -134,7 +134,7 @@ impl Node {
         match present {
             Present::Flush => {
                 let old = std::mem::replace(&mut self.keyspace, loaded.keyspace);
-                self.actions.push(Action::Free(Box::new(old)));
+                self.free_keyspace(old);
             }
             Present::Keep => {
                 if let Some(key) = common_key(&self.keyspace, &loaded.keyspace) {

@@ -10,16 +10,18 @@ pub(super) fn write(node: &Node, session: &Session, report: &mut Report) {
     let memory = node.memory;
     let settings = node.config.settings();
     let overhead = node.overhead(session);
-    let peak = node.stats.peak_memory;
-    let dataset = memory.used.saturating_sub(overhead.total());
-    report.bytes("used_memory", memory.used);
+    let peak = node.peak_memory();
+    let used = node.used_memory();
+    let dataset = used.saturating_sub(overhead.total());
+    report.bytes("used_memory", used);
     report.bytes("used_memory_rss", memory.rss);
     report.bytes("used_memory_peak", peak);
-    report.put("used_memory_peak_perc", percent(memory.used, peak));
+    report.put("used_memory_peak_perc", percent(used, peak));
     report.put("used_memory_overhead", overhead.total());
+    report.put("used_memory_startup", node.stats.startup_memory);
     report.put("used_memory_dataset", dataset);
-    report.put("used_memory_dataset_perc", percent(dataset, memory.used));
-    report.put("allocator_allocated", memory.used);
+    report.put("used_memory_dataset_perc", percent(dataset, used));
+    report.put("allocator_allocated", used);
     report.put("allocator_active", memory.active);
     report.put("allocator_resident", memory.resident);
     report.bytes("total_system_memory", memory.total_system);
@@ -37,20 +39,26 @@ pub(super) fn write(node: &Node, session: &Session, report: &mut Report) {
     report.bytes("used_memory_scripts", 0);
     report.bytes("maxmemory", settings.maxmemory);
     report.put("maxmemory_policy", settings.maxmemory_policy);
-    quotient(report, "allocator_frag_ratio", memory.active, memory.used);
-    report.put("allocator_frag_bytes", difference(memory.active, memory.used));
+    quotient(report, "allocator_frag_ratio", memory.active, used);
+    report.put("allocator_frag_bytes", difference(memory.active, used));
     quotient(report, "allocator_rss_ratio", memory.resident, memory.active);
     report.put("allocator_rss_bytes", difference(memory.resident, memory.active));
     quotient(report, "rss_overhead_ratio", memory.rss, memory.resident);
     report.put("rss_overhead_bytes", difference(memory.rss, memory.resident));
-    quotient(report, "mem_fragmentation_ratio", memory.rss, memory.used);
-    report.put("mem_fragmentation_bytes", difference(memory.rss, memory.used));
+    quotient(report, "mem_fragmentation_ratio", memory.rss, used);
+    report.put("mem_fragmentation_bytes", difference(memory.rss, used));
     let backlog = if node.replication.has_log() { overhead.log.min(settings.repl_backlog_size) } else { 0 };
     report.put("mem_replication_backlog", backlog);
     report.put("mem_total_replication_buffers", overhead.log);
     report.put("mem_clients_slaves", overhead.replicas);
     report.put("mem_clients_normal", overhead.clients);
-    report.zeros(&["mem_cluster_links", "mem_aof_buffer", "active_defrag_running"]);
+    report.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
+    report.put("mem_not_counted_for_evict", node.memory_not_counted());
+    report.put("mem_allocator", if (node.boot.memory_used)() > 0 { "jemalloc" } else { "unknown" });
+    report.put("mem_overhead_db_hashtable_rehashing", 0);
+    report.put("active_defrag_running", 0);
+    report.put("lazyfree_pending_objects", node.lazyfree.pending_objects());
+    report.put("lazyfreed_objects", node.lazyfree.freed_objects());
 }
 
 fn quotient(report: &mut Report, name: &str, part: u64, whole: u64) {

@@ -27,12 +27,11 @@ pub(super) fn write(node: &Node, _: &Session, report: &mut Report) {
     report.put("expired_keys", stats.expired);
     report.put("expired_fields", stats.expired_fields);
     report.put("expired_time_cap_reached_count", stats.expired_time_cap);
-    report.zeros(&[
-        "evicted_keys",
-        "evicted_clients",
-        "total_eviction_exceeded_time",
-        "current_eviction_exceeded_time",
-    ]);
+    report.put("evicted_keys", stats.evicted);
+    report.put("evicted_clients", stats.evicted_clients);
+    let (exceeded, exceeded_in_all) = node.eviction.exceeded_ms(node.now);
+    report.put("total_eviction_exceeded_time", exceeded_in_all);
+    report.put("current_eviction_exceeded_time", exceeded);
     report.put("keyspace_hits", stats.hits);
     report.put("keyspace_misses", stats.misses);
     report.put("pubsub_channels", node.pubsub.registry.len(Scope::Channel));

@@ -234,8 +234,6 @@ settings! {
         lfu_log_factor: u32,
         /// Minutes after which a frequency counter decays.
         lfu_decay_time: u32,
-        /// Whether a dataset is being imported: nothing expires and nothing is evicted meanwhile.
-        import_mode: bool,
         /// How hard expired keys are searched for, 1 to 10.
         active_expire_effort: u32,
         /// Whether evicted values are freed in the background.

@@ -408,7 +408,8 @@ fn encodings_and_access_words_survive_what_they_should() {
     let removed = db.remove(b"n").expect("there");
     db.insert_removed(b"n", removed);
     assert_eq!((encoding(db), db.get(b"n").expect("there").access()), ("raw", 0x234567));
-    let (existed, entry) = db.put_str(b"n", b"hello", SetExpiry::Keep);
+    let (existed, entry, replaced) = db.put_str(b"n", b"hello", SetExpiry::Keep);
+    assert!(replaced.is_none(), "what was in the record takes no time to free");
     assert!(existed);
     assert_eq!((entry.encoding(), entry.access(), entry.expiry()), ("embstr", 0x234567, Some(5)));
     assert!(entry.memory_usage() >= 16);

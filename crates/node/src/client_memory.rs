@@ -117,7 +117,11 @@ impl Node {
         while self.client_memory.total > limit {
             let Some(conn) = self.client_memory.largest() else { return };
             if let Some(session) = self.session(conn) {
-                tracing::info!("Evicting client {}, which takes {} bytes", session.peer.addr, session.counted.bytes);
+                tracing::info!(
+                    "Evicting client {}, which takes {} bytes",
+                    session.peer.addr,
+                    session.counted.bytes
+                );
             }
             self.stats.evicted_clients += 1;
             self.close_client(conn);

@@ -7,8 +7,8 @@ use resp::{Args, Form, Parsed, RequestLimits, RequestParser};
 use commands::{CommandSpec, Ctx, Flags, Handler};
 
 use crate::batch::{BATCH, Batch, Request};
-use crate::host::pubsub::{is_for_subscribers, replies_by_push, subscribers_ping};
 use crate::eviction::{OOM, Room};
+use crate::host::pubsub::{is_for_subscribers, replies_by_push, subscribers_ping};
 use crate::node::Node;
 use crate::session::{Blocked, ReplyMode, Session, Transaction};
 
@@ -465,8 +465,8 @@ impl Node {
             return Some("LOADING Tandem is loading the dataset in memory");
         }
         if gate.memory_limited && self.make_room(Some(session)) == Room::Lacking {
-            let queued =
-                spec.full_name == "exec" && session.transaction.as_ref().is_some_and(|multi| multi.uses_memory);
+            let queued = spec.full_name == "exec"
+                && session.transaction.as_ref().is_some_and(|multi| multi.uses_memory);
             if queued || spec.flags.contains(Flags::DENYOOM) {
                 return Some(OOM);
             }

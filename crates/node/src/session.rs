@@ -8,9 +8,9 @@ use resp::{OwnedArgs, Proto, ReplyBuf, RequestParser};
 
 use crate::action::{ConnId, JobId};
 use crate::blocking::Waiting;
+use crate::client_memory::Counted;
 use crate::pubsub::Subscriptions;
 use crate::pubsub::deliver::PUBSUB_CLASS;
-use crate::client_memory::Counted;
 use crate::replication::feed::ReplicaFeed;
 use commands::CommandSpec;
 

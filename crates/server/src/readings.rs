@@ -60,9 +60,9 @@ fn jemalloc_memory() -> Option<MemoryProbe> {
         let rss = resident.bytes();
         // The figures stand still until the epoch is advanced.
         let _ = figures.advance();
-        let used = allocated.read().map_or(rss, |bytes| {
-            (bytes as u64).saturating_sub(crate::sys::allocator_cached().unwrap_or(0))
-        });
+        let used = allocated
+            .read()
+            .map_or(rss, |bytes| (bytes as u64).saturating_sub(crate::sys::allocator_cached().unwrap_or(0)));
         crate::memory::settle(used);
         MemoryReading {
             used,

@@ -229,8 +229,12 @@ impl Node {
             self.effects.touched.push((db as u32, key.into()));
         }
         if self.effects.notify.contains(EventClass::EVICTED) {
-            let event =
-                commands::KeyEvent { class: EventClass::EVICTED, name: "evicted", db: db as u32, key: key.into() };
+            let event = commands::KeyEvent {
+                class: EventClass::EVICTED,
+                name: "evicted",
+                db: db as u32,
+                key: key.into(),
+            };
             self.effects.events.push(event);
         }
         if lazy && removed.is_large() {
@@ -256,10 +260,7 @@ impl Node {
 }
 
 fn volatile_only(policy: Policy) -> bool {
-    matches!(
-        policy,
-        Policy::VolatileLru | Policy::VolatileLfu | Policy::VolatileRandom | Policy::VolatileTtl
-    )
+    matches!(policy, Policy::VolatileLru | Policy::VolatileLfu | Policy::VolatileRandom | Policy::VolatileTtl)
 }
 
 /// The place of a key in the order of leaving, which depends on nothing but the key's own history: ranks of different times compare.

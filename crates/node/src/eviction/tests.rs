@@ -3,7 +3,6 @@
 use std::cell::Cell;
 
 use backlog::Offset;
-use commands::EventClass;
 
 use crate::node::Boot;
 use crate::testing::{Fixture, allocated_here};
@@ -47,7 +46,8 @@ fn dbsize(node: &mut Fixture) -> usize {
 
 fn stat(node: &mut Fixture, section: &str, name: &str) -> u64 {
     let report = node.run(&["INFO", section]);
-    let line = report.split("\r\n").find_map(|line| line.strip_prefix(&format!("{name}:")).map(str::to_owned));
+    let line =
+        report.split("\r\n").find_map(|line| line.strip_prefix(&format!("{name}:")).map(str::to_owned));
     line.unwrap_or_else(|| panic!("no {name} in {report}")).parse().expect("a number")
 }
 
@@ -117,7 +117,10 @@ fn deletions_stand_before_the_command_and_outside_of_its_transaction() {
         let committed = log_from(&node, before);
         assert!(committed.starts_with("*1 $5 MULTI ") && committed.ends_with("*1 $4 EXEC "), "{committed}");
         let before = node.node.replication.log.end();
-        assert_eq!(node.run(&["SET", "y", "1"]), "-OOM command not allowed when used memory > 'maxmemory'.\r\n");
+        assert_eq!(
+            node.run(&["SET", "y", "1"]),
+            "-OOM command not allowed when used memory > 'maxmemory'.\r\n"
+        );
         let evicted = log_from(&node, before);
         assert_eq!(evicted.matches(name).count(), 4, "{evicted}");
         assert!(!evicted.contains("MULTI"), "{evicted}");
@@ -174,10 +177,12 @@ fn those_who_listen_hear_of_it() {
     let mut node = fixture(&["--maxmemory-policy", "allkeys-random"]);
     node.run(&["SELECT", "3"]);
     node.run(&["SET", "key", "v"]);
-    node.node.effects.notify = EventClass::EVICTED;
-    node.node.evict(3, b"key", None);
-    let events: Vec<_> = node.node.effects.events.iter().map(|event| (event.name, event.db)).collect();
-    assert_eq!(events, [("evicted", 3)]);
+    let listener = node.client();
+    node.run_on(listener, &["SUBSCRIBE", "__keyevent@3__:evicted"]);
+    node.run(&["CONFIG", "SET", "maxmemory", "1", "notify-keyspace-events", "Ee"]);
+    node.run(&["PING"]);
+    let heard = node.read_from(listener);
+    assert!(heard.ends_with("$22\r\n__keyevent@3__:evicted\r\n$3\r\nkey\r\n"), "{heard}");
 }
 
 #[test]

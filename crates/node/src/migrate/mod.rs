@@ -443,7 +443,7 @@ impl Node {
             let mut command: Vec<&[u8]> = vec![b"DEL"];
             command.extend(gone);
             ctx.fx.rewrite(&command);
-            self.carry_own_effects(job.db);
+            self.carry_own_effects(job.db, None);
         }
         kept
     }

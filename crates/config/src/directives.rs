@@ -56,14 +56,11 @@ const NO_SCRIPTS: &str = "there are no scripts yet";
 const NO_MODULES: &str = "modules cannot be loaded";
 const NO_DEFRAG: &str = "memory is not defragmented";
 const NO_TRACKING: &str = "keys are not tracked for clients yet";
-const NO_LATENCY: &str = "latency spikes are not recorded yet";
 const NO_CPU_LISTS: &str = "threads are not bound to processors";
 const NO_OOM: &str = "the kernel's choice of a victim is left alone";
 const NO_TITLE: &str = "the process title is left alone";
-const NO_COMMANDLOG: &str = "only slow commands are logged, not large ones";
 const NO_CRASH_REPORT: &str = "there is no crash report of its own";
 const NO_IO_THREADS: &str = "commands and sockets share one thread";
-const NO_LATENCY_STATS: &str = "the distribution of command times is not recorded yet";
 const ALWAYS_LAZY: &str = "the old dataset is always freed in the background";
 const INTERNAL: &str = "it tunes a mechanism that does not exist here";
 const TEST_ONLY: &str = "it serves another server's tests";
@@ -160,10 +157,10 @@ static DIRECTIVES: &[Directive] = &[
     row("cluster-require-full-coverage", Bool, "yes").inert(NO_CLUSTER),
     row("cluster-slot-migration-log-max-len", LONG, "1000").inert(NO_CLUSTER),
     row("cluster-slot-stats-enabled", Bool, "no").inert(NO_CLUSTER),
-    row("commandlog-large-reply-max-len", LONG, "128").inert(NO_COMMANDLOG),
-    row("commandlog-large-request-max-len", LONG, "128").inert(NO_COMMANDLOG),
-    row("commandlog-reply-larger-than", int(-1, i64::MAX), "1048576").inert(NO_COMMANDLOG),
-    row("commandlog-request-larger-than", int(-1, i64::MAX), "1048576").inert(NO_COMMANDLOG),
+    row("commandlog-large-reply-max-len", LONG, "128"),
+    row("commandlog-large-request-max-len", LONG, "128"),
+    row("commandlog-reply-larger-than", int(-1, i64::MAX), "1048576"),
+    row("commandlog-request-larger-than", int(-1, i64::MAX), "1048576"),
     row("crash-log-enabled", Bool, "yes").inert(NO_CRASH_REPORT),
     row("crash-memcheck-enabled", Bool, "yes").inert(NO_CRASH_REPORT),
     row("daemonize", Bool, "no").immutable(),
@@ -193,9 +190,9 @@ static DIRECTIVES: &[Directive] = &[
     row("io-threads-do-reads", Bool, "no").immutable().inert("I/O threads always read"),
     row("jemalloc-bg-thread", Bool, "yes").inert(INTERNAL),
     row("key-load-delay", ANY_INT, "0").hidden(),
-    row("latency-monitor-threshold", MILLIS, "0").inert(NO_LATENCY),
-    row("latency-tracking", Bool, "yes").inert(NO_LATENCY_STATS),
-    row("latency-tracking-info-percentiles", Percentiles, "50 99 99.9").inert(NO_LATENCY_STATS),
+    row("latency-monitor-threshold", MILLIS, "0"),
+    row("latency-tracking", Bool, "yes"),
+    row("latency-tracking-info-percentiles", Percentiles, "50 99 99.9"),
     row("lazyfree-lazy-eviction", Bool, "yes"),
     row("lazyfree-lazy-expire", Bool, "yes"),
     row("lazyfree-lazy-server-del", Bool, "yes"),

@@ -266,6 +266,14 @@ settings! {
         slowlog_log_slower_than: i64,
         /// Entries of SLOWLOG.
         slowlog_max_len: u64,
+        /// Bytes from which a request is logged; negative logs none.
+        commandlog_request_larger_than: i64,
+        /// Entries of the log of large requests.
+        commandlog_large_request_max_len: u64,
+        /// Bytes from which a reply is logged; negative logs none.
+        commandlog_reply_larger_than: i64,
+        /// Entries of the log of large replies.
+        commandlog_large_reply_max_len: u64,
         /// Milliseconds from which an event is a latency spike; 0 turns the monitor off.
         latency_monitor_threshold: u64,
         /// Whether the time of every command is counted.

@@ -221,7 +221,7 @@ impl Node {
             }
             // What the user may do can have changed while the client waited.
             if session.unrestricted || self.admit(session, waiting.spec, waiting.request.as_args()) {
-                self.call(session, waiting.spec, waiting.request.as_args(), None);
+                self.call_timed(session, waiting.spec, waiting.request.as_args());
             }
             if session.blocked.is_none() {
                 self.blocked.remove(session.db, session.conn, &waiting);
@@ -281,14 +281,24 @@ impl Node {
         self.stop_waiting(&mut session);
         self.put_back(session);
         let Some((on_timeout, spec)) = waiting else { return false };
-        self.stats.per_command[self.registry.index(spec)].calls += 1;
+        let index = self.registry.index(spec);
+        self.stats.per_command[index].calls += 1;
+        let mut reply = ReplyBuf::new();
         self.unblock(conn, |session| {
             let from = session.reply.buf.len();
             answer(on_timeout, &mut session.reply);
+            if session.reply.buf.get(from) == Some(&b'-') {
+                reply.raw(&session.reply.buf[from + 1..]);
+            }
+            session.commands += 1;
             if session.reply_mode == crate::session::ReplyMode::Off {
                 session.reply.buf.truncate(from);
             }
         });
+        if !reply.buf.is_empty() {
+            self.stats.per_command[index].rejected += 1;
+            self.stats.error_reply(&reply.buf);
+        }
         true
     }
 

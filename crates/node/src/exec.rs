@@ -7,9 +7,12 @@ use resp::{Args, Form, Parsed, RequestLimits, RequestParser};
 use commands::{CommandSpec, Ctx, Flags, Handler};
 
 use crate::batch::{BATCH, Batch, Request};
+use crate::commandlog::{LogEntry, LogKind, shorten};
 use crate::eviction::{OOM, Room};
 use crate::host::pubsub::{is_for_subscribers, replies_by_push, subscribers_ping};
+use crate::latency::{Spike, bucket_of};
 use crate::node::Node;
+use crate::redact::is_secret;
 use crate::session::{Blocked, ReplyMode, Session, Transaction};
 
 /// A command with more bytes than this is timed by itself.
@@ -136,21 +139,39 @@ impl Node {
                 Err(reject) => return self.reject(session, reject, args),
             },
         };
+        let replied = session.reply.buf.len();
         let cheap = timer.groups
             && spec.flags.intersects(Flags::FAST.union(Flags::DENYOOM))
             && raw.is_some_and(|raw| raw.len() <= CHEAP_BYTES);
         if cheap {
             if self.execute(session, spec, args, raw) {
                 timer.cheap.push(spec);
+                let reply_bytes = session.reply.buf.len().saturating_sub(replied);
+                if reply_bytes > CHEAP_BYTES {
+                    self.note_large_reply(session, spec, args, reply_bytes);
+                }
             }
             return;
         }
         timer.finish(self);
-        if self.execute(session, spec, args, raw) {
-            let nanos = timer.lap(self);
-            let index = self.registry.index(spec);
-            self.stats.per_command[index].nanos += nanos;
-            self.note_slow(session, spec, args, nanos / 1000);
+        if self.execute(session, spec, args, raw) && session.blocked != Some(Blocked::Keys) {
+            let nanos = timer.lap(self) + std::mem::take(&mut self.stalled_ns);
+            let request_bytes = raw.map_or_else(|| args_bytes(args), <[u8]>::len);
+            let reply_bytes = session.reply.buf.len().saturating_sub(replied);
+            self.note_executed(session, spec, args, Cost { nanos, request_bytes, reply_bytes });
+        }
+    }
+
+    /// [`Node::call`] of a command inside of something else, timed by itself.
+    pub(crate) fn call_timed(&mut self, session: &mut Session, spec: &'static CommandSpec, args: Args<'_>) {
+        let started = (self.boot.clock_ns)();
+        let replied = session.reply.buf.len();
+        self.call(session, spec, args, None);
+        if session.blocked != Some(Blocked::Keys) {
+            let nanos = (self.boot.clock_ns)().saturating_sub(started) + std::mem::take(&mut self.stalled_ns);
+            let reply_bytes = session.reply.buf.len().saturating_sub(replied);
+            let cost = Cost { nanos, request_bytes: args_bytes(args), reply_bytes };
+            self.note_executed(session, spec, args, cost);
         }
     }
 
@@ -194,7 +215,6 @@ impl Node {
         args: Args<'_>,
         raw: Option<&[u8]>,
     ) -> bool {
-        session.commands += 1;
         if !session.unrestricted && !self.admit(session, spec, args) {
             return false;
         }
@@ -216,7 +236,6 @@ impl Node {
             if self.gate.paused && self.pause.holds(spec, session)
                 || self.gate.migrating && self.migrations.hold(spec, args, session)
             {
-                session.commands -= 1;
                 session.blocked = Some(Blocked::Paused);
                 self.pause.held.push(session.conn);
                 return false;
@@ -259,7 +278,15 @@ impl Node {
             return false;
         }
         let from = session.reply.buf.len();
+        // What a script does is seen behind the command that began it; everything else when it has been done.
+        let script = self.is_watched() && spec.group == "scripting";
+        if script {
+            self.show_clients(session, spec, args);
+        }
         self.call(session, spec, args, raw);
+        if self.is_watched() && !script {
+            self.show_clients(session, spec, args);
+        }
         if session.reply_mode != ReplyMode::On {
             let from = if replies_by_push(spec) { session.reply.buf.len() } else { from };
             self.drop_unwanted_reply(session, from);
@@ -339,6 +366,7 @@ impl Node {
             }
             Handler::Host => self.host.get(index)(self, session, args),
         }
+        session.commands += 1;
         let stats = &mut self.stats.per_command[index];
         stats.calls += 1;
         if session.reply.buf.get(from) == Some(&b'-') {
@@ -506,20 +534,81 @@ impl Node {
         session.close_after_reply = true;
     }
 
-    fn note_slow(&mut self, session: &Session, spec: &CommandSpec, args: Args<'_>, micros: u64) {
+    /// Takes down what a command has cost.
+    fn note_executed(&mut self, session: &Session, spec: &'static CommandSpec, args: Args<'_>, cost: Cost) {
+        let index = self.registry.index(spec);
+        self.stats.per_command[index].nanos += cost.nanos;
         let settings = self.config.settings();
-        let threshold = settings.slowlog_log_slower_than;
-        if threshold >= 0 && micros >= threshold as u64 && !spec.flags.contains(Flags::SKIP_SLOWLOG) {
-            self.slowlog.push(
-                self.now.unix_s(),
-                micros,
-                args,
-                session.peer.addr.clone(),
-                &session.name,
-                settings.slowlog_max_len as usize,
-            );
+        if settings.latency_tracking {
+            self.stats.record_time(index, bucket_of(cost.nanos));
         }
+        let (threshold, millis) = (settings.latency_monitor_threshold, cost.nanos / 1_000_000);
+        if threshold > 0 && millis >= threshold {
+            let kind = if spec.flags.contains(Flags::FAST) { "fast-command" } else { "command" };
+            self.spikes.add(kind, Spike { unix_s: self.now.unix_s(), millis });
+        }
+        self.note_in_log(LogKind::Slow, session, spec, args, cost.nanos / 1000);
+        self.note_in_log(LogKind::LargeRequest, session, spec, args, cost.request_bytes as u64);
+        self.note_in_log(LogKind::LargeReply, session, spec, args, cost.reply_bytes as u64);
     }
+
+    /// The same of a command that is cheap but for its reply, whose time is a share of a group's.
+    #[cold]
+    fn note_large_reply(&mut self, session: &Session, spec: &CommandSpec, args: Args<'_>, bytes: usize) {
+        self.note_in_log(LogKind::LargeReply, session, spec, args, bytes as u64);
+    }
+
+    #[inline]
+    fn note_in_log(
+        &mut self,
+        kind: LogKind,
+        session: &Session,
+        spec: &CommandSpec,
+        args: Args<'_>,
+        value: u64,
+    ) {
+        let (threshold, max_len) = kind.limits(self.config.settings());
+        if threshold < 0 || value < threshold as u64 || spec.flags.contains(Flags::SKIP_SLOWLOG) {
+            return;
+        }
+        let entry = LogEntry {
+            id: 0,
+            unix_s: self.now.unix_s(),
+            value,
+            args: shorten(args, |at| is_secret(spec, args, at)),
+            client: session.peer.addr.clone(),
+            client_name: session.name.clone(),
+        };
+        self.commandlog.of(kind).push(entry, max_len);
+    }
+
+    /// Shows a client's command to those who watch.
+    #[cold]
+    pub(crate) fn show_clients(&mut self, session: &Session, spec: &'static CommandSpec, args: Args<'_>) {
+        self.show(session.db, &session.peer.addr, spec, args);
+    }
+
+    /// Works out whether every command has to be timed by itself.
+    pub(crate) fn refresh_timing(&mut self) {
+        let settings = self.config.settings();
+        let limited = |kind: LogKind, up_to: i64| (0..up_to).contains(&kind.limits(settings).0);
+        self.precise_timing = settings.latency_monitor_threshold > 0
+            || limited(LogKind::Slow, PRECISE_BELOW_US)
+            || limited(LogKind::LargeRequest, CHEAP_BYTES as i64)
+            || limited(LogKind::LargeReply, CHEAP_BYTES as i64);
+    }
+}
+
+/// What a command has cost.
+#[derive(Clone, Copy)]
+struct Cost {
+    nanos: u64,
+    request_bytes: usize,
+    reply_bytes: usize,
+}
+
+fn args_bytes(args: Args<'_>) -> usize {
+    args.iter().map(<[u8]>::len).sum()
 }
 
 enum BatchEnd {
@@ -554,11 +643,10 @@ struct GroupTimer {
 
 impl GroupTimer {
     fn start(node: &Node) -> GroupTimer {
-        let threshold = node.config.settings().slowlog_log_slower_than;
         GroupTimer {
             started_ns: (node.boot.clock_ns)(),
             cheap: smallvec::SmallVec::new(),
-            groups: !(0..PRECISE_BELOW_US).contains(&threshold),
+            groups: !node.precise_timing,
         }
     }
 
@@ -575,9 +663,13 @@ impl GroupTimer {
             return;
         }
         let share = self.lap(node) / self.cheap.len() as u64;
+        let bucket = node.config.settings().latency_tracking.then(|| bucket_of(share));
         for spec in self.cheap.drain(..) {
             let index = node.registry.index(spec);
             node.stats.per_command[index].nanos += share;
+            if let Some(bucket) = bucket {
+                node.stats.record_time(index, bucket);
+            }
         }
     }
 }

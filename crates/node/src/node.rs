@@ -10,8 +10,10 @@ use crate::action::{Action, Completion, ConnId, JobId};
 use crate::batch::Batch;
 use crate::blocking::BlockedClients;
 use crate::client_memory::ClientMemory;
+use crate::commandlog::CommandLogs;
 use crate::eviction::Eviction;
 use crate::host::HostTable;
+use crate::latency::Spikes;
 use crate::lazyfree::LazyFree;
 use crate::migrate::Migrations;
 use crate::pause::Pause;
@@ -19,8 +21,7 @@ use crate::persistence::Persistence;
 use crate::pubsub::PubSub;
 use crate::replication::Replication;
 use crate::session::{Peer, Session};
-use crate::slowlog::SlowLog;
-use crate::stats::{CommandStats, CpuReading, MemoryReading, Stats};
+use crate::stats::{CpuReading, MemoryReading, Stats};
 use crate::time::Now;
 use crate::watch::Watchers;
 use commands::{Effects, Env, ExpiryMode, Registry};
@@ -141,7 +142,15 @@ pub struct Node {
     pub(crate) persistence: Persistence,
     pub(crate) stats: Stats,
     pub(crate) access: Access,
-    pub(crate) slowlog: SlowLog,
+    pub(crate) commandlog: CommandLogs,
+    /// What took longer than `latency-monitor-threshold`.
+    pub(crate) spikes: Spikes,
+    /// Every command has to be timed by itself: the settings ask for more than a share of a group's time can tell.
+    pub(crate) precise_timing: bool,
+    /// Nanoseconds that the engine will stand still because a command of this moment has asked for it (DEBUG SLEEP).
+    pub(crate) stalled_ns: u64,
+    /// Clients that see every command.
+    pub(crate) monitors: Vec<ConnId>,
     pub(crate) watchers: Watchers,
     pub(crate) pubsub: PubSub,
     pub(crate) pause: Pause,
@@ -222,7 +231,7 @@ impl Node {
             }
         }
         let host = HostTable::new(&registry);
-        let stats = Stats { per_command: vec![CommandStats::default(); host.len()], ..Stats::default() };
+        let stats = Stats::for_commands(host.len());
         let keyspace = Keyspace::new(databases, rng.u64(..));
         let replication = Replication::new(&mut rng, settings);
         let access = Access::new(&registry, settings, &boot, &config);
@@ -248,7 +257,11 @@ impl Node {
             persistence,
             stats,
             access,
-            slowlog: SlowLog::default(),
+            commandlog: CommandLogs::default(),
+            spikes: Spikes::default(),
+            precise_timing: false,
+            stalled_ns: 0,
+            monitors: Vec::new(),
             watchers: Watchers::default(),
             pubsub: PubSub::default(),
             pause: Pause::default(),
@@ -422,6 +435,7 @@ impl Node {
         self.client_memory.forget(session);
         self.unwatch(session);
         self.unsubscribe_all(session);
+        self.end_monitor(session);
         self.stop_waiting(session);
         if session.blocked.is_some() {
             self.wait.clients.retain(|&other| other != session.conn);

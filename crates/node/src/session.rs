@@ -117,6 +117,12 @@ pub(crate) struct Session {
     pub watch_broken: bool,
     /// EXEC is running this client's commands.
     pub in_exec: bool,
+    /// MONITOR: sees every command.
+    pub monitor: bool,
+    /// READONLY.
+    pub read_only: bool,
+    /// CLIENT CAPA redirect: understands being sent elsewhere.
+    pub redirect: bool,
     pub no_evict: bool,
     /// How it was counted for `maxmemory-clients`.
     pub counted: Counted,
@@ -135,6 +141,7 @@ pub(crate) struct Session {
     /// Offset of the log after the last write of this client, for WAIT.
     pub last_write: backlog::Offset,
     pub last_command: Option<&'static CommandSpec>,
+    /// Commands carried out.
     pub commands: u64,
     pub bytes_in: u64,
     pub bytes_out: u64,
@@ -167,6 +174,9 @@ impl Session {
             subscriptions: None,
             watch_broken: false,
             in_exec: false,
+            monitor: false,
+            read_only: false,
+            redirect: false,
             no_evict: false,
             counted: Counted::default(),
             no_touch: false,

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::latency::Histogram;
+
 /// What one command has cost so far.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct CommandStats {
@@ -73,6 +75,8 @@ impl Rate {
 #[derive(Default)]
 pub(crate) struct Stats {
     pub per_command: Vec<CommandStats>,
+    /// The times of each command, once it has been called.
+    times: Vec<Option<Box<Histogram>>>,
     pub errors: BTreeMap<String, u64>,
     pub connections_received: u64,
     pub connections_rejected: u64,
@@ -116,6 +120,33 @@ pub(crate) struct Stats {
 
 /// Error codes beyond this many different ones are not counted apart: clients can make codes up in scripts.
 const MAX_ERROR_CODES: usize = 128;
+/// Where they are counted instead.
+const OVERFLOW: &str = "ERRORSTATS_OVERFLOW";
+/// The codes of this server's own errors, which are always counted apart.
+const OWN_CODES: &[&str] = &[
+    "BUSY",
+    "BUSYGROUP",
+    "BUSYKEY",
+    "ERR",
+    "EXECABORT",
+    "IOERR",
+    "LOADING",
+    "MASTERDOWN",
+    "MISCONF",
+    "NOAUTH",
+    "NOGROUP",
+    "NOPERM",
+    "NOPROTO",
+    "NOREPLICAS",
+    "NOSCRIPT",
+    "NOTBUSY",
+    "OOM",
+    "READONLY",
+    "UNBLOCKED",
+    "UNKILLABLE",
+    "WRONGPASS",
+    "WRONGTYPE",
+];
 
 impl Stats {
     pub fn sample(&mut self, mono_us: u64) {
@@ -126,6 +157,22 @@ impl Stats {
         self.repl_out_rate.sample(self.net_repl_out, mono_us);
     }
 
+    pub fn for_commands(count: usize) -> Stats {
+        let times = std::iter::repeat_with(|| None).take(count).collect();
+        Stats { per_command: vec![CommandStats::default(); count], times, ..Stats::default() }
+    }
+
+    /// Counts the time of one call, by its bucket in the histogram.
+    #[inline]
+    pub fn record_time(&mut self, command: usize, bucket: usize) {
+        self.times[command].get_or_insert_default().record(bucket);
+    }
+
+    /// The times of a command, if it was called.
+    pub fn times_of(&self, command: usize) -> Option<&Histogram> {
+        self.times[command].as_deref()
+    }
+
     /// Counts an error reply; `text` begins with its code, after the `-`.
     pub fn error_reply(&mut self, text: &[u8]) {
         self.error_replies += 1;
@@ -133,8 +180,10 @@ impl Stats {
         let code = String::from_utf8_lossy(code).into_owned();
         if let Some(count) = self.errors.get_mut(&code) {
             *count += 1;
-        } else if self.errors.len() < MAX_ERROR_CODES {
+        } else if self.errors.len() < MAX_ERROR_CODES || OWN_CODES.contains(&code.as_str()) {
             self.errors.insert(code, 1);
+        } else {
+            *self.errors.entry(OVERFLOW.to_owned()).or_default() += 1;
         }
     }
 
@@ -143,12 +192,6 @@ impl Stats {
         let commands = self.per_command.len();
         let (peak_memory, last_freeze_us) = (self.peak_memory, self.last_freeze_us);
         let startup_memory = self.startup_memory;
-        *self = Stats {
-            startup_memory,
-            per_command: vec![CommandStats::default(); commands],
-            peak_memory,
-            last_freeze_us,
-            ..Stats::default()
-        };
+        *self = Stats { startup_memory, peak_memory, last_freeze_us, ..Stats::for_commands(commands) };
     }
 }

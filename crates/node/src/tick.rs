@@ -174,6 +174,7 @@ impl Node {
             let idle = timeout_us > 0
                 && session.blocked.is_none()
                 && session.subscriptions.is_none()
+                && !session.monitor
                 && now_us.saturating_sub(session.last_input_us) > timeout_us;
             let limit = limits[session.output_class()];
             let pending = session.reply_pending() as u64;
@@ -310,6 +311,7 @@ impl Node {
         self.set_planner_policy();
         self.refresh_event_classes();
         self.env.expiry = self.expiry_mode();
+        self.refresh_timing();
         self.refresh_gate();
         // Whether the new limit is kept is looked at without waiting for a command.
         self.eviction.unfinished = self.gate.memory_limited;

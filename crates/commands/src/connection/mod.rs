@@ -36,6 +36,16 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         "Closes the connection.",
         "O(1)",
     ),
+    host("readonly", 1, "cluster", "3.0.0").flags(LOADING | STALE | FAST).acl(Acl::CONNECTION).doc(
+        "",
+        "Lets a client of a cluster read from replicas.",
+        "O(1)",
+    ),
+    host("readwrite", 1, "cluster", "3.0.0").flags(LOADING | STALE | FAST).acl(Acl::CONNECTION).doc(
+        "",
+        "Ends READONLY.",
+        "O(1)",
+    ),
     host("reset", 1, GROUP, "6.2.0").flags(OPENING).acl(Acl::CONNECTION).doc(
         "",
         "Sets the connection back to its beginning.",

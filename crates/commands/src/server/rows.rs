@@ -17,6 +17,7 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         "O(1)",
     ),
     command(),
+    commandlog(),
     config(),
     data("dbsize", 1, GROUP, "1.0.0", crate::generic::dbsize)
         .flags(READONLY | FAST)
@@ -43,6 +44,7 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         "Reports on the state of the server.",
         "O(1)",
     ),
+    latency(),
     host("lastsave", 1, GROUP, "1.0.0")
         .flags(LOADING | STALE | FAST)
         .acl(Acl::ADMIN.union(Acl::DANGEROUS))
@@ -54,6 +56,11 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         "O(1)",
     ),
     memory(),
+    host("monitor", 1, GROUP, "1.0.0").flags(ADMIN | NOSCRIPT | LOADING | STALE).doc(
+        "",
+        "Shows the commands of all clients as they come.",
+        "O(1)",
+    ),
     host("psync", -3, GROUP, "2.8.0").flags(ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI).doc(
         "replicationid offset",
         "Begins the replication stream; replicas send this.",
@@ -264,6 +271,73 @@ const fn slowlog() -> CommandSpec {
     host("slowlog", -2, GROUP, "2.2.12").flags(0).subs(SUBS).doc(
         "",
         "Commands that took long.",
+        "Depends on the subcommand.",
+    )
+}
+
+const fn commandlog() -> CommandSpec {
+    const FLAGS: u64 = ADMIN | LOADING | STALE;
+    const SUBS: &[CommandSpec] = &[
+        host("commandlog|get", 4, GROUP, "8.1.0")
+            .flags(FLAGS)
+            .tips(&["request_policy:all_nodes", "nondeterministic_output"])
+            .doc("count type", "Returns the latest entries of a log.", "O(N), N being the number of entries"),
+        help("commandlog|help", GROUP, "8.1.0"),
+        host("commandlog|len", 3, GROUP, "8.1.0")
+            .flags(FLAGS)
+            .tips(&["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"])
+            .doc("type", "Counts the entries of a log.", "O(1)"),
+        host("commandlog|reset", 3, GROUP, "8.1.0")
+            .flags(FLAGS)
+            .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
+            .doc("type", "Forgets the entries of a log.", "O(N), N being the number of entries"),
+    ];
+    host("commandlog", -2, GROUP, "8.1.0").flags(0).subs(SUBS).doc(
+        "",
+        "Commands that took long, and those with large requests or replies.",
+        "Depends on the subcommand.",
+    )
+}
+
+const fn latency() -> CommandSpec {
+    const FLAGS: u64 = ADMIN | NOSCRIPT | LOADING | STALE;
+    const NODES: &[&str] =
+        &["nondeterministic_output", "request_policy:all_nodes", "response_policy:special"];
+    const SUBS: &[CommandSpec] = &[
+        host("latency|doctor", 2, GROUP, "2.8.13").flags(FLAGS).tips(NODES).doc(
+            "",
+            "Says what the latency spikes mean.",
+            "O(1)",
+        ),
+        host("latency|graph", 3, GROUP, "2.8.13").flags(FLAGS).tips(NODES).doc(
+            "event",
+            "Draws the latency spikes of an event.",
+            "O(1)",
+        ),
+        help("latency|help", GROUP, "2.8.13"),
+        host("latency|histogram", -2, GROUP, "7.0.0").flags(FLAGS).tips(NODES).doc(
+            "[command ...]",
+            "Returns how often commands took how long.",
+            "O(N), N being the number of commands",
+        ),
+        host("latency|history", 3, GROUP, "2.8.13").flags(FLAGS).tips(NODES).doc(
+            "event",
+            "Returns the latency spikes of an event.",
+            "O(1)",
+        ),
+        host("latency|latest", 2, GROUP, "2.8.13").flags(FLAGS).tips(NODES).doc(
+            "",
+            "Returns the latest latency spike of every event.",
+            "O(1)",
+        ),
+        host("latency|reset", -2, GROUP, "2.8.13")
+            .flags(FLAGS)
+            .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
+            .doc("[event [event ...]]", "Forgets the latency spikes of some events, or of all.", "O(1)"),
+    ];
+    host("latency", -2, GROUP, "2.8.13").flags(0).subs(SUBS).doc(
+        "",
+        "What took long.",
         "Depends on the subcommand.",
     )
 }

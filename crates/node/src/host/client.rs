@@ -11,7 +11,7 @@ use resp::Args;
 use commands::errors::{NOT_INTEGER, SYNTAX};
 use commands::number::parse_i64;
 
-use self::filter::{Caller, Class, Filter};
+use self::filter::{Class, Filter, Known};
 use self::line::Facts;
 use crate::action::{Action, ConnId};
 use crate::node::Node;
@@ -32,7 +32,7 @@ pub(crate) fn info(node: &mut Node, session: &mut Session, args: Args<'_>) {
 
 /// CLIENT LIST [TYPE type] [ID id …] and the other filters of CLIENT KILL
 pub(crate) fn list(node: &mut Node, session: &mut Session, args: Args<'_>) {
-    let filter = match node.filter(args, Caller::List) {
+    let filter = match node.filter(args) {
         Ok(filter) => filter,
         Err(error) => return session.reply.error(&error),
     };
@@ -89,7 +89,7 @@ pub(crate) fn kill(node: &mut Node, session: &mut Session, args: Args<'_>) {
     let filter = if old_form {
         Filter::of_address(args.at(2))
     } else {
-        match node.filter(args, Caller::Kill) {
+        match node.filter(args) {
             Ok(filter) => filter,
             Err(error) => return session.reply.error(&error),
         }
@@ -288,14 +288,12 @@ pub(crate) fn unblock(node: &mut Node, session: &mut Session, args: Args<'_>) {
 
 impl Node {
     /// The filter that a request of CLIENT LIST or KILL gives. The user that it names has to be there.
-    fn filter(&self, args: Args<'_>, caller: Caller) -> Result<Filter, String> {
-        let filter = Filter::parse(args.from(2), caller)?;
-        match &filter.user {
-            Some(user) if self.access.users.get(user).is_none() => {
-                Err(format!("ERR No such user '{}'", String::from_utf8_lossy(user)))
-            }
-            _ => Ok(filter),
-        }
+    fn filter(&self, args: Args<'_>) -> Result<Filter, String> {
+        let known = Known {
+            databases: self.keyspace.databases(),
+            user: &|name| self.access.users.get(name).is_some(),
+        };
+        Filter::parse(args.from(2), &known)
     }
 
     /// Holds commands back until a moment (unix milliseconds). A pause in force is never shortened, nor made to hold less.

@@ -131,10 +131,12 @@ pub(crate) fn reset(node: &mut Node, session: &mut Session, _: Args<'_>) {
     session.transaction = None;
     node.unwatch(session);
     node.unsubscribe_all(session);
+    node.end_monitor(session);
     session.db = 0;
     session.reply.proto = Proto::Resp2;
     session.reply_mode = ReplyMode::On;
     session.name.clear();
+    session.read_only = false;
     session.no_evict = false;
     session.no_touch = false;
     session.import_source = false;
@@ -154,4 +156,16 @@ pub(crate) fn select(node: &mut Node, session: &mut Session, args: Args<'_>) {
         }
         _ => session.reply.error(commands::errors::DB_OUT_OF_RANGE),
     }
+}
+
+/// READONLY: a client of a cluster is content with a replica's data. Here it is noted and shown, and makes no difference.
+pub(crate) fn readonly(_: &mut Node, session: &mut Session, _: Args<'_>) {
+    session.read_only = true;
+    session.reply.ok();
+}
+
+/// READWRITE
+pub(crate) fn readwrite(_: &mut Node, session: &mut Session, _: Args<'_>) {
+    session.read_only = false;
+    session.reply.ok();
 }

@@ -72,7 +72,9 @@ fn switch(session: &mut Session, word: &[u8], value: &mut bool) {
 fn sleep(node: &mut Node, session: &mut Session, seconds: &[u8]) {
     match parse_f64(seconds) {
         Some(seconds) if seconds >= 0.0 => {
-            node.actions.push(Action::Sleep { us: (seconds * 1e6) as u64 });
+            let us = (seconds * 1e6) as u64;
+            node.actions.push(Action::Sleep { us });
+            node.stalled_ns = node.stalled_ns.saturating_add(us.saturating_mul(1000));
             node.debug.asleep = true;
             session.reply.ok();
         }

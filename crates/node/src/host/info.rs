@@ -41,8 +41,7 @@ const SECTIONS: [Section; 13] = [
     section("modules", "Modules", true, |_, _, _| ()),
     section("commandstats", "Commandstats", false, stats::commands),
     section("errorstats", "Errorstats", true, stats::errors),
-    // The distribution of a command's latencies is not recorded.
-    section("latencystats", "Latencystats", false, |_, _, _| ()),
+    section("latencystats", "Latencystats", false, stats::latencies),
     section("cluster", "Cluster", true, |_, _, report| report.put("cluster_enabled", 0)),
     section("keyspace", "Keyspace", true, stats::keyspace),
 ];

@@ -4,16 +4,18 @@
 
 pub(crate) mod acl;
 pub(crate) mod client;
+pub(crate) mod commandlog;
 pub(crate) mod config;
 pub(crate) mod connection;
 pub(crate) mod debug;
 pub(crate) mod info;
+pub(crate) mod latency;
 pub(crate) mod memory;
+pub(crate) mod monitor;
 pub(crate) mod multi;
 pub(crate) mod persistence;
 pub(crate) mod pubsub;
 pub(crate) mod replication;
-pub(crate) mod slowlog;
 
 use resp::Args;
 
@@ -113,9 +115,21 @@ fn function(full_name: &str) -> Option<HostFn> {
         "config|set" => config::set,
         "config|rewrite" => config::rewrite,
         "config|resetstat" => config::resetstat,
-        "slowlog|get" => slowlog::get,
-        "slowlog|len" => slowlog::len,
-        "slowlog|reset" => slowlog::reset,
+        "slowlog|get" => commandlog::slowlog_get,
+        "slowlog|len" => commandlog::slowlog_len,
+        "slowlog|reset" => commandlog::slowlog_reset,
+        "commandlog|get" => commandlog::get,
+        "commandlog|len" => commandlog::len,
+        "commandlog|reset" => commandlog::reset,
+        "latency|doctor" => latency::doctor,
+        "latency|graph" => latency::graph,
+        "latency|histogram" => latency::histogram,
+        "latency|history" => latency::history,
+        "latency|latest" => latency::latest,
+        "latency|reset" => latency::reset,
+        "monitor" => monitor::monitor,
+        "readonly" => connection::readonly,
+        "readwrite" => connection::readwrite,
         "memory|stats" => memory::stats,
         "memory|doctor" => memory::doctor,
         "memory|malloc-stats" => memory::malloc_stats,

@@ -39,7 +39,10 @@ pub(crate) fn exec(node: &mut Node, session: &mut Session, _: Args<'_>) {
     let exec = session.last_command;
     for (spec, args) in &transaction.queue {
         if session.unrestricted || node.admit_queued(session, spec, args.as_args(), exec) {
-            node.call(session, spec, args.as_args(), None);
+            node.call_timed(session, spec, args.as_args());
+            if node.is_watched() {
+                node.show_clients(session, spec, args.as_args());
+            }
         }
     }
     // What the client has sent is EXEC: CLIENT LIST says so.

@@ -52,7 +52,7 @@ pub(super) fn exceeds(bytes: usize, limit: u64) -> bool {
 
 /// Messages are encoded as arrays; what RESP3 calls a push differs in the first byte.
 pub(super) fn append(reply: &mut ReplyBuf, message: &[u8]) {
-    if reply.is_resp3() {
+    if reply.is_resp3() && message[0] == b'*' {
         reply.buf.reserve(message.len());
         reply.buf.push(b'>');
         reply.buf.extend_from_slice(&message[1..]);
@@ -103,10 +103,31 @@ impl Node {
         if scratch.capacity() > KEEP_CAPACITY {
             *scratch = Vec::new();
         }
+        self.cut_off_overrun();
+        receivers
+    }
+
+    /// Sends bytes that are the same for every protocol to some clients.
+    pub(crate) fn send_to(&mut self, conns: &[ConnId], bytes: &[u8]) {
+        let pubsub = &mut self.pubsub;
+        let mut delivery = Delivery {
+            slots: &mut self.slots,
+            writable: &mut self.writable,
+            postbox: &mut pubsub.postbox,
+            overrun: &mut pubsub.overrun,
+            hard_limit: self.config.settings().client_output_buffer_limit[0].hard_bytes,
+        };
+        for &conn in conns {
+            delivery.send(conn, bytes);
+        }
+    }
+
+    /// Closes those who could not be sent any more.
+    #[inline]
+    pub(crate) fn cut_off_overrun(&mut self) {
         if !self.pubsub.overrun.is_empty() {
             self.cut_off();
         }
-        receivers
     }
 
     /// Closes those who do not read what they have asked for.

@@ -62,8 +62,8 @@ fn messages_reach_channels_patterns_and_shards() {
         assert!(info.contains(&format!("\r\n{line}\r\n")), "no {line}");
     }
     let list = node.run(&["CLIENT", "LIST", "TYPE", "PUBSUB"]);
-    assert!(list.contains("flags=P db=0 sub=2 psub=0 ssub=0 "), "{list}");
-    assert!(list.contains("flags=P db=0 sub=0 psub=2 ssub=1 "), "{list}");
+    assert!(list.contains("flags=P capa= db=0 sub=2 psub=0 ssub=0 "), "{list}");
+    assert!(list.contains("flags=P capa= db=0 sub=0 psub=2 ssub=1 "), "{list}");
     assert_eq!(node.run(&["CLIENT", "KILL", "TYPE", "pubsub"]), ":2\r\n");
     assert_eq!(node.run(&["PUBSUB", "NUMPAT"]), ":0\r\n");
     assert_eq!(node.run(&["PUBLISH", "a", "hello"]), ":0\r\n");

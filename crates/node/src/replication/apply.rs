@@ -193,6 +193,9 @@ impl Node {
             tracing::warn!("== CRITICAL == This replica cannot apply a command of its master: '{name}'");
             return;
         };
+        if self.is_watched() {
+            self.show_master(spec, args);
+        }
         match spec.handler {
             Handler::Data(handler) => {
                 self.effects.clear();
@@ -235,6 +238,14 @@ impl Node {
         let index = self.registry.index(spec);
         self.stats.per_command[index].calls += 1;
         self.stats.commands += 1;
+    }
+
+    /// Shows a command of the master's stream to those who watch.
+    #[cold]
+    fn show_master(&mut self, spec: &CommandSpec, args: Args<'_>) {
+        let Some(upstream) = &self.replication.upstream else { return };
+        let addr = format!("{}:{}", upstream.host, upstream.port);
+        self.show(self.replication.stream_db(), &addr, spec, args);
     }
 
     fn apply_host_command(&mut self, spec: &'static CommandSpec, args: Args<'_>) {

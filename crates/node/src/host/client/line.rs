@@ -20,6 +20,7 @@ pub(crate) struct Facts<'a> {
     pub age_s: u64,
     pub idle_s: u64,
     pub flags: String,
+    pub capabilities: &'static str,
     pub db: usize,
     /// Commands queued by MULTI; `None` outside of a transaction.
     pub queued: Option<usize>,
@@ -44,6 +45,10 @@ pub(crate) struct Facts<'a> {
     pub protocol: u8,
     pub lib_name: &'a [u8],
     pub lib_ver: &'a [u8],
+    /// Bytes that have come, bytes that were sent, and commands carried out.
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub commands: u64,
 }
 
 impl Default for Facts<'_> {
@@ -58,6 +63,7 @@ impl Default for Facts<'_> {
             age_s: 0,
             idle_s: 0,
             flags: "N".to_owned(),
+            capabilities: "",
             db: 0,
             queued: None,
             subscriptions: [0; 3],
@@ -75,6 +81,9 @@ impl Default for Facts<'_> {
             protocol: 2,
             lib_name: b"",
             lib_ver: b"",
+            bytes_in: 0,
+            bytes_out: 0,
+            commands: 0,
         }
     }
 }
@@ -94,6 +103,7 @@ impl<'a> Facts<'a> {
             age_s: seconds_since(session.created_us),
             idle_s: seconds_since(session.last_input_us),
             flags: flags(session),
+            capabilities: if session.redirect { "r" } else { "" },
             db: session.db,
             queued: session.transaction.as_ref().map(|transaction| transaction.queue.len()),
             subscriptions: subscriptions(session),
@@ -111,6 +121,9 @@ impl<'a> Facts<'a> {
             protocol: if session.resp3() { 3 } else { 2 },
             lib_name: &session.lib_name,
             lib_ver: &session.lib_ver,
+            bytes_in: session.bytes_in,
+            bytes_out: session.bytes_out,
+            commands: session.commands,
         }
     }
 
@@ -125,11 +138,12 @@ impl<'a> Facts<'a> {
         text.clear();
         let _ = write!(
             text,
-            " age={} idle={} flags={} db={} sub={} psub={} ssub={} multi={queued} watch={} qbuf={} qbuf-free={} argv-mem={} multi-mem={} \
+            " age={} idle={} flags={} capa={} db={} sub={} psub={} ssub={} multi={queued} watch={} qbuf={} qbuf-free={} argv-mem={} multi-mem={} \
              rbs={} rbp={} obl={} oll=0 omem={} tot-mem={} events={events} cmd={} user=",
             self.age_s,
             self.idle_s,
             self.flags,
+            self.capabilities,
             self.db,
             self.subscriptions[0],
             self.subscriptions[1],
@@ -155,7 +169,11 @@ impl<'a> Facts<'a> {
         out.extend_from_slice(self.lib_name);
         out.extend_from_slice(b" lib-ver=");
         out.extend_from_slice(self.lib_ver);
-        out.push(b'\n');
+        let totals = format!(
+            " tot-net-in={} tot-net-out={} tot-cmds={}\n",
+            self.bytes_in, self.bytes_out, self.commands
+        );
+        out.extend_from_slice(totals.as_bytes());
     }
 }
 
@@ -177,6 +195,7 @@ fn subscriptions(session: &Session) -> [usize; 3] {
 /// The letters of the state a client is in.
 fn flags(session: &Session) -> String {
     let letters = [
+        ('O', session.monitor),
         ('S', session.is_replica()),
         ('P', session.subscriptions.is_some()),
         ('x', session.transaction.is_some()),
@@ -184,6 +203,7 @@ fn flags(session: &Session) -> String {
         ('d', session.watch_broken),
         ('c', session.close_after_reply),
         ('U', session.peer.unix),
+        ('r', session.read_only),
         ('e', session.no_evict),
         ('T', session.no_touch),
         ('I', session.import_source),

@@ -39,6 +39,7 @@ fn a_line_has_the_fields_of_redis_in_their_order() {
             "age",
             "idle",
             "flags",
+            "capa",
             "db",
             "sub",
             "psub",
@@ -62,6 +63,9 @@ fn a_line_has_the_fields_of_redis_in_their_order() {
             "resp",
             "lib-name",
             "lib-ver",
+            "tot-net-in",
+            "tot-net-out",
+            "tot-cmds",
         ]
     );
     for (name, value) in [

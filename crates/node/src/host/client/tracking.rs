@@ -10,7 +10,8 @@ use crate::node::Node;
 use crate::session::Session;
 
 /// CLIENT CAPA capability [capability …]: none makes a difference here, and names that are not known are no mistake.
-pub(crate) fn capa(_: &mut Node, session: &mut Session, _: Args<'_>) {
+pub(crate) fn capa(_: &mut Node, session: &mut Session, args: Args<'_>) {
+    session.redirect |= args.from(2).iter().any(|word| word.eq_ignore_ascii_case(b"redirect"));
     session.reply.ok();
 }
 

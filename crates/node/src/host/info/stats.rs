@@ -95,6 +95,21 @@ pub(super) fn commands(node: &Node, _: &Session, report: &mut Report) {
     }
 }
 
+/// `# Latencystats`: what time so many of a hundred calls stayed within, in microseconds.
+pub(super) fn latencies(node: &Node, _: &Session, report: &mut Report) {
+    let percentiles = &node.config.settings().latency_tracking_info_percentiles;
+    for container in node.registry.iter() {
+        for spec in std::iter::once(container).chain(container.subcommands) {
+            let Some(times) = node.stats.times_of(node.registry.index(spec)) else { continue };
+            let fields: Vec<String> = percentiles
+                .iter()
+                .map(|&percent| format!("p{percent}={:.3}", times.percentile(percent) as f64 / 1000.0))
+                .collect();
+            report.put(&format!("latency_percentiles_usec_{}", spec.full_name), fields.join(","));
+        }
+    }
+}
+
 /// `# Errorstats`: error replies by their codes.
 pub(super) fn errors(node: &Node, _: &Session, report: &mut Report) {
     for (code, count) in &node.stats.errors {

@@ -327,11 +327,39 @@ pub(super) fn alike(command: &str, ours: &[u8], theirs: &[u8]) -> bool {
             (Value::Int(ours), Value::Int(theirs)) => ours > 0 && theirs > 0 && (ours - theirs).abs() < 2000,
             _ => false,
         },
+        // What INCRBYFLOAT leaves is a text there, though it may be an integer, until it is written or loaded again.
+        "OBJECT" => ours.as_bytes() == Some(b"int") && theirs.as_bytes() == Some(b"embstr"),
         // An old server looks for the key before it looks at the expiry.
         "GETEX" => matches!((ours, theirs), (Value::Error(_), Value::Null | Value::Error(_))),
         "KEYS" | "SCAN" | "SSCAN" | "ZSCAN" | "HGETALL" | "HKEYS" | "HVALS" | "HSCAN" | "SMEMBERS"
         | "SINTER" | "SUNION" | "SDIFF" => sorted(ours) == sorted(theirs),
         _ => false,
+    }
+}
+
+/// Valkey 9.1 keeps longer texts beside their key than Redis does, whose limit is followed here.
+fn alike_in_valkey(command: &str, ours: &[u8], theirs: &[u8]) -> bool {
+    command == "OBJECT" && ours == b"$3\r\nraw\r\n" && theirs == b"$6\r\nembstr\r\n"
+}
+
+/// Redis 7.0 writes some scores with more digits, and in another form, than Valkey 9.1, which is followed here.
+fn alike_in_old(command: &str, ours: &[u8], theirs: &[u8]) -> bool {
+    let parse =
+        |bytes| resp::parse_reply(bytes, &ReplyLimits::default()).expect("a reply").expect("a whole one").0;
+    command.starts_with('Z') && same_numbers(&parse(ours), &parse(theirs))
+}
+
+/// Whether two replies are equal, texts that are numbers as numbers.
+fn same_numbers(ours: &Reply<'_>, theirs: &Reply<'_>) -> bool {
+    match (ours, theirs) {
+        (Value::Array(ours), Value::Array(theirs)) => {
+            ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(ours, theirs)| same_numbers(ours, theirs))
+        }
+        (Value::Bulk(ours), Value::Bulk(theirs)) => {
+            let number = |text: &[u8]| std::str::from_utf8(text).ok().and_then(|text| text.parse::<f64>().ok());
+            ours == theirs || number(ours).is_some_and(|ours| Some(ours) == number(theirs))
+        }
+        (ours, theirs) => ours == theirs,
     }
 }
 
@@ -359,7 +387,12 @@ fn sorted(reply: Reply<'_>) -> Vec<Vec<u8>> {
 }
 
 fn compare(seed: u64, requests: usize, proto: Proto) {
-    let Some(mut real) = RealServer::start(&format!("{seed}")) else { return };
+    if let Some(real) = RealServer::start(&format!("{seed}")) {
+        compare_with(real, seed, requests, proto, false);
+    }
+}
+
+fn compare_with(mut real: RealServer, seed: u64, requests: usize, proto: Proto, valkey: bool) {
     let mut tester = Tester::new();
     tester.out.proto = proto;
     if proto == Proto::Resp3 {
@@ -371,9 +404,18 @@ fn compare(seed: u64, requests: usize, proto: Proto) {
         chance: false,
         now_ms: now_us() / 1000,
     };
+    let mut recent = std::collections::VecDeque::new();
     for number in 0..requests {
         let request = generator.request();
+        if recent.len() == 60 {
+            recent.pop_front();
+        }
+        recent.push_back(format!("{request:?}"));
         let command = String::from_utf8_lossy(request.as_args().at(0)).to_uppercase();
+        if valkey && command == "LSET" && request.as_args().at(2) == i64::MIN.to_string().as_bytes() {
+            // Valkey changes an element then, and says so.
+            continue;
+        }
         let theirs = real.execute(&request);
         tester.env.set_now_us(now_us());
         let mut ours = tester.execute(&request).0;
@@ -382,8 +424,9 @@ fn compare(seed: u64, requests: usize, proto: Proto) {
             ours = if proto == Proto::Resp3 { b"_\r\n".to_vec() } else { b"*-1\r\n".to_vec() };
         }
         assert!(
-            alike(&command, &ours, &theirs),
-            "request {number} of seed {seed}: {request:?}\n  ours: {}\ntheirs: {}",
+            alike(&command, &ours, &theirs)
+                || if valkey { alike_in_valkey(&command, &ours, &theirs) } else { alike_in_old(&command, &ours, &theirs) },
+            "request {number} of seed {seed}: {request:?}\n  ours: {}\ntheirs: {}\nafter: {recent:#?}",
             ours.escape_ascii(),
             theirs.escape_ascii()
         );
@@ -394,6 +437,26 @@ fn compare(seed: u64, requests: usize, proto: Proto) {
 fn random_requests_get_the_replies_of_redis() {
     compare(1, 10_000, Proto::Resp2);
     compare(2, 5_000, Proto::Resp3);
+}
+
+/// As many as `DIFFERENTIAL_REQUESTS` says, of the seed in `DIFFERENTIAL_SEED`, against both servers or the one in `DIFFERENTIAL_PEER`:
+/// for long runs.
+#[test]
+fn long_runs_get_the_replies_of_both() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let requests = number("DIFFERENTIAL_REQUESTS").unwrap_or(3_000) as usize;
+    let seed = number("DIFFERENTIAL_SEED").unwrap_or(3);
+    let only = std::env::var("DIFFERENTIAL_PEER").unwrap_or_default();
+    if only != "valkey"
+        && let Some(redis) = RealServer::start(&format!("long-{seed}"))
+    {
+        compare_with(redis, seed, requests, Proto::Resp2, false);
+    }
+    if only != "redis"
+        && let Some(valkey) = RealServer::start_valkey(&format!("long-valkey-{seed}"))
+    {
+        compare_with(valkey, seed, requests, Proto::Resp3, true);
+    }
 }
 
 /// Errors that random requests seldom reach.

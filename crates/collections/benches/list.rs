@@ -99,7 +99,9 @@ fn range(c: &mut Criterion) {
     let mut buffer = listpack::TextBuffer::new();
     group.bench_function("List", |b| {
         b.iter(|| {
-            ours.range(from..from + LEN, End::Front).map(|element| sum(element.text(&mut buffer))).sum::<usize>()
+            ours.range(from..from + LEN, End::Front)
+                .map(|element| sum(element.text(&mut buffer)))
+                .sum::<usize>()
         });
     });
     let std = deque(ENTRIES);

@@ -1,88 +1,12 @@
 //! Files exchanged with a real `redis-server`, found through `PATH`. Without one there is nothing to compare
 //! with: the tests say so and pass.
 
+mod common;
+
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 
+use common::Server;
 use rdb::{Event, Reader, Value, Writer};
-
-/// A server of version 7 in `dir`, killed when dropped.
-struct Server {
-    process: Child,
-    connection: BufReader<UnixStream>,
-}
-
-impl Server {
-    /// `None` if no server is installed.
-    fn start(dir: &Path) -> Option<Server> {
-        // A socket in the directory instead of a port: nobody else can be there first.
-        let socket = dir.join("socket");
-        let spawned = Command::new("redis-server")
-            .args(["--port", "0", "--save", "", "--dir"])
-            .arg(dir)
-            .arg("--unixsocket")
-            .arg(&socket)
-            .stdout(Stdio::piped())
-            .spawn();
-        let mut process = match spawned {
-            Ok(process) => process,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                println!("skipped: no redis-server in PATH");
-                return None;
-            }
-            Err(error) => panic!("redis-server cannot be started: {error}"),
-        };
-        // The server says on its output when it is ready, or ends.
-        let mut output = BufReader::new(process.stdout.take().expect("the output is piped"));
-        let mut log = String::new();
-        loop {
-            let start = log.len();
-            assert!(output.read_line(&mut log).unwrap() > 0, "redis-server does not come up:\n{log}");
-            if log[start..].contains("eady to accept connections") {
-                break;
-            }
-        }
-        // Its further output must go somewhere, or it would stall.
-        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
-        let connection = BufReader::new(UnixStream::connect(&socket).unwrap());
-        Some(Server { process, connection })
-    }
-
-    /// Sends a command and returns its reply: the text of a line, or the bytes of a bulk string.
-    fn call(&mut self, args: &[&[u8]]) -> Option<Vec<u8>> {
-        let mut request = format!("*{}\r\n", args.len()).into_bytes();
-        for arg in args {
-            request.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
-            request.extend_from_slice(arg);
-            request.extend_from_slice(b"\r\n");
-        }
-        self.connection.get_mut().write_all(&request).unwrap();
-        let mut line = String::new();
-        self.connection.read_line(&mut line).unwrap();
-        let text = line.trim_end();
-        match text.split_at(1) {
-            ("+" | ":", text) => Some(text.as_bytes().to_vec()),
-            ("$", "-1") => None,
-            ("$", len) => {
-                let mut bytes = vec![0; len.parse::<usize>().unwrap() + 2];
-                self.connection.read_exact(&mut bytes).unwrap();
-                bytes.truncate(bytes.len() - 2);
-                Some(bytes)
-            }
-            _ => panic!("{args:?}: {text}"),
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
 
 /// Strings of every encoding, around every limit of the format.
 fn strings() -> Vec<Vec<u8>> {

@@ -41,6 +41,7 @@ mod exec;
 mod host;
 mod latency;
 mod lazyfree;
+mod load_batch;
 mod memory;
 mod migrate;
 mod node;

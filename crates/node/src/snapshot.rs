@@ -12,6 +12,7 @@ use keyspace::{FrozenKeyspace, Keyspace, Limits, SetExpiry, Value};
 use rdb::{Event, ReadOptions, Reader, WriteOptions, Writer};
 
 use crate::action::{LoadError, SaveReport};
+use crate::load_batch::{MAX_STRING, StringBatch};
 
 /// The replication identity that a snapshot carries: which history it belongs to, up to where, and which database the
 /// stream had selected there.
@@ -192,6 +193,8 @@ pub struct SnapshotLoader {
     db: usize,
     identity: IdentityFields,
     values: Loader,
+    /// Strings that are not in the database yet.
+    strings: StringBatch,
     /// The key whose value comes in parts.
     key: Vec<u8>,
     /// What becomes of that value.
@@ -251,6 +254,7 @@ impl SnapshotLoader {
             db: 0,
             identity: IdentityFields::default(),
             values,
+            strings: StringBatch::default(),
             key: Vec::new(),
             fate: Fate::Drop,
             keys: 0,
@@ -276,6 +280,8 @@ impl SnapshotLoader {
                             self.options.databases
                         )));
                     }
+                    // Those gathered so far belong to the database before.
+                    insert_strings(&mut self.strings, &mut self.keyspace, self.db)?;
                     self.db = index as usize;
                     // What the snapshot says of itself has come by now.
                     let drop_before = self.options.drop_expired_before;
@@ -288,10 +294,15 @@ impl SnapshotLoader {
                     }
                     if let rdb::Value::String(text) = value {
                         let expiry = expiry_ms.map_or(SetExpiry::Clear, SetExpiry::At);
-                        if self.keyspace.db_mut(self.db).set_str(key, text, expiry) {
+                        self.keys += 1;
+                        if text.len() <= MAX_STRING {
+                            self.strings.push(key, text, expiry);
+                            if self.strings.is_full() {
+                                insert_strings(&mut self.strings, &mut self.keyspace, self.db)?;
+                            }
+                        } else if self.keyspace.db_mut(self.db).set_str(key, text, expiry) {
                             return Err(twice(key));
                         }
-                        self.keys += 1;
                         continue;
                     }
                     match self.values.whole(value).map_err(|error| bad_value(key, error))? {
@@ -353,13 +364,14 @@ impl SnapshotLoader {
     /// # Errors
     ///
     /// [`LoadError::Corrupt`] when the snapshot is not at its end.
-    pub fn finish(self) -> Result<Box<Loaded>, LoadError> {
+    pub fn finish(mut self) -> Result<Box<Loaded>, LoadError> {
         if !self.reader.is_finished() {
             return Err(LoadError::Corrupt(format!(
                 "unexpected end of file at byte {}",
                 self.reader.position()
             )));
         }
+        insert_strings(&mut self.strings, &mut self.keyspace, self.db)?;
         Ok(Box::new(Loaded {
             identity: self.identity.get(),
             bytes: self.reader.position(),
@@ -377,6 +389,13 @@ fn is_dead(options: &LoadOptions, identity: &IdentityFields, expiry_ms: Option<u
         (Some(now), Some(at)) => at <= now && identity.get().is_none(),
         _ => false,
     }
+}
+
+fn insert_strings(strings: &mut StringBatch, keyspace: &mut Keyspace, db: usize) -> Result<(), LoadError> {
+    if strings.is_empty() {
+        return Ok(());
+    }
+    strings.insert(keyspace.db_mut(db)).map_err(|key| twice(&key))
 }
 
 fn insert(

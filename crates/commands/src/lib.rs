@@ -77,6 +77,7 @@ mod pubsub;
 mod registry;
 mod row;
 mod scan;
+mod scripting;
 mod server;
 mod sets;
 mod sort;

@@ -18,6 +18,7 @@ const GROUPS: &[&[CommandSpec]] = &[
     crate::connection::TRANSACTION_ROWS,
     crate::pubsub::ROWS,
     crate::server::ROWS,
+    crate::scripting::ROWS,
 ];
 
 const LEN: usize = {

@@ -52,7 +52,7 @@ const NO_CLUSTER: &str = "there is no cluster mode";
 const NO_TLS: &str = "there is no TLS yet";
 const NO_RDMA: &str = "there is no RDMA";
 const NO_SYSLOG: &str = "the log goes to a file or the standard output";
-const NO_SCRIPTS: &str = "there are no scripts yet";
+const NO_OLD_LUA: &str = "scripts never have what it would open to them";
 const NO_MODULES: &str = "modules cannot be loaded";
 const NO_DEFRAG: &str = "memory is not defragmented";
 const NO_TRACKING: &str = "keys are not tracked for clients yet";
@@ -121,7 +121,7 @@ static DIRECTIVES: &[Directive] = &[
     row("bind", Words, "* -::*"),
     row("bind-source-addr", TEXT, ""),
     row("bio-cpulist", TEXT, "").immutable().alias(&["bio_cpulist"]).inert(NO_CPU_LISTS),
-    row("busy-reply-threshold", MILLIS, "5000").alias(&["lua-time-limit"]).inert(NO_SCRIPTS),
+    row("busy-reply-threshold", MILLIS, "5000").alias(&["lua-time-limit"]),
     row("client-default-resp", int(2, 3), "2").hidden().inert(TEST_ONLY),
     row("client-output-buffer-limit", OutputLimits, "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60"),
     row("client-query-buffer-limit", REQUEST_SIZE, "1073741824"),
@@ -211,8 +211,8 @@ static DIRECTIVES: &[Directive] = &[
     row("log-timestamp-format", Word(LOG_TIME), "legacy").inert(ALWAYS),
     row("logfile", TEXT, "").immutable(),
     row("loglevel", Word(LogLevel::WORDS), "notice"),
-    row("lua-enable-deprecated-api", Bool, "no").hidden().inert(NO_SCRIPTS),
-    row("lua-enable-insecure-api", Bool, "no").hidden().inert(NO_SCRIPTS),
+    row("lua-enable-deprecated-api", Bool, "no").hidden().inert(NO_OLD_LUA),
+    row("lua-enable-insecure-api", Bool, "no").hidden().inert(NO_OLD_LUA),
     row("masterauth", TEXT, "").alias(&["primaryauth"]),
     row("masteruser", TEXT, "").alias(&["primaryuser"]),
     row("max-new-connections-per-cycle", int(1, 1000), "10").inert(INTERNAL),

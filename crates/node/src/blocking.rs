@@ -170,7 +170,7 @@ impl Node {
     /// Serves those who wait for keys that have become ready. To be called after a command, or the transaction around it.
     #[inline]
     pub(crate) fn serve_ready(&mut self) {
-        if !self.effects.ready.is_empty() && !self.gate.paused {
+        if !self.effects.ready.is_empty() && !self.gate.paused && !self.gate.busy {
             self.serve_ready_keys();
         }
     }

@@ -167,7 +167,7 @@ impl Node {
         let started = (self.boot.clock_ns)();
         let replied = session.reply.buf.len();
         self.call(session, spec, args, None);
-        if session.blocked != Some(Blocked::Keys) {
+        if !matches!(session.blocked, Some(Blocked::Keys | Blocked::Script)) {
             let nanos = (self.boot.clock_ns)().saturating_sub(started) + std::mem::take(&mut self.stalled_ns);
             let reply_bytes = session.reply.buf.len().saturating_sub(replied);
             let cost = Cost { nanos, request_bytes: args_bytes(args), reply_bytes };
@@ -233,7 +233,7 @@ impl Node {
             if self.gate.importing {
                 self.set_import_view(session);
             }
-            if self.gate.paused && self.pause.holds(spec, session)
+            if self.gate.paused && self.pause.holds(spec, session, || self.declared_flags(spec, args))
                 || self.gate.migrating && self.migrations.hold(spec, args, session)
             {
                 session.blocked = Some(Blocked::Paused);
@@ -284,6 +284,9 @@ impl Node {
             self.show_clients(session, spec, args);
         }
         self.call(session, spec, args, raw);
+        if session.blocked == Some(Blocked::Script) {
+            return false;
+        }
         if self.is_watched() && !script {
             self.show_clients(session, spec, args);
         }
@@ -364,20 +367,35 @@ impl Node {
                     return self.start_waiting(session, spec, args, request);
                 }
             }
-            Handler::Host => self.host.get(index)(self, session, args),
+            Handler::Host => {
+                self.host.get(index)(self, session, args);
+                if session.blocked == Some(Blocked::Script) {
+                    // It counts as a call once it has ended.
+                    return;
+                }
+            }
         }
+        self.count_call(session, index, from);
+    }
+
+    /// Counts a command that has been carried out; its reply begins at `from`.
+    #[inline]
+    pub(crate) fn count_call(&mut self, session: &mut Session, index: usize, from: usize) {
         session.commands += 1;
         let stats = &mut self.stats.per_command[index];
         stats.calls += 1;
         if session.reply.buf.get(from) == Some(&b'-') {
             stats.failed += 1;
-            let text = &session.reply.buf[from + 1..];
-            self.stats.error_reply(text);
+            // An error that a script passes on was counted where it arose.
+            if !std::mem::take(&mut self.scripting.error_counted) {
+                let text = &session.reply.buf[from + 1..];
+                self.stats.error_reply(text);
+            }
         }
     }
 
     /// What a data command did goes to the log, to those who watch its keys, and to the save points.
-    fn carry_effects(&mut self, session: &mut Session, args: Args<'_>, raw: Option<&[u8]>) {
+    pub(crate) fn carry_effects(&mut self, session: &mut Session, args: Args<'_>, raw: Option<&[u8]>) {
         self.note_effects(Some(session));
         if self.replication.is_logging() && self.effects.count() > 0 {
             self.replication.log_effects(&self.effects, session.db, args, raw);
@@ -492,7 +510,10 @@ impl Node {
         if gate.loading && !spec.flags.contains(Flags::LOADING) {
             return Some("LOADING Tandem is loading the dataset in memory");
         }
-        if gate.memory_limited && self.make_room(Some(session)) == Room::Lacking {
+        if gate.busy && !spec.flags.contains(Flags::ALLOW_BUSY) {
+            return Some(self.busy_error());
+        }
+        if gate.memory_limited && !gate.busy && self.make_room(Some(session)) == Room::Lacking {
             let queued = spec.full_name == "exec"
                 && session.transaction.as_ref().is_some_and(|multi| multi.uses_memory);
             if queued || spec.flags.contains(Flags::DENYOOM) {
@@ -535,7 +556,13 @@ impl Node {
     }
 
     /// Takes down what a command has cost.
-    fn note_executed(&mut self, session: &Session, spec: &'static CommandSpec, args: Args<'_>, cost: Cost) {
+    pub(crate) fn note_executed(
+        &mut self,
+        session: &Session,
+        spec: &'static CommandSpec,
+        args: Args<'_>,
+        cost: Cost,
+    ) {
         let index = self.registry.index(spec);
         self.stats.per_command[index].nanos += cost.nanos;
         let settings = self.config.settings();
@@ -601,13 +628,13 @@ impl Node {
 
 /// What a command has cost.
 #[derive(Clone, Copy)]
-struct Cost {
-    nanos: u64,
-    request_bytes: usize,
-    reply_bytes: usize,
+pub(crate) struct Cost {
+    pub nanos: u64,
+    pub request_bytes: usize,
+    pub reply_bytes: usize,
 }
 
-fn args_bytes(args: Args<'_>) -> usize {
+pub(crate) fn args_bytes(args: Args<'_>) -> usize {
     args.iter().map(<[u8]>::len).sum()
 }
 

@@ -50,6 +50,7 @@ mod persistence;
 mod pubsub;
 mod redact;
 mod replication;
+mod scripting;
 mod session;
 pub mod snapshot;
 mod stats;

@@ -20,6 +20,7 @@ use crate::pause::Pause;
 use crate::persistence::Persistence;
 use crate::pubsub::PubSub;
 use crate::replication::Replication;
+use crate::scripting::Scripting;
 use crate::session::{Peer, Session};
 use crate::stats::{CpuReading, MemoryReading, Stats};
 use crate::time::Now;
@@ -95,6 +96,8 @@ pub(crate) struct Gate {
     pub importing: bool,
     /// There is a limit for memory that this instance has to keep.
     pub memory_limited: bool,
+    /// A script is parked.
+    pub busy: bool,
 }
 
 impl Gate {
@@ -154,6 +157,7 @@ pub struct Node {
     pub(crate) watchers: Watchers,
     pub(crate) pubsub: PubSub,
     pub(crate) pause: Pause,
+    pub(crate) scripting: Scripting,
     pub(crate) gate: Gate,
     pub(crate) batch: Batch,
     /// Hashes of keys of database 0 that the next requests of several clients will touch.
@@ -265,6 +269,7 @@ impl Node {
             watchers: Watchers::default(),
             pubsub: PubSub::default(),
             pause: Pause::default(),
+            scripting: Scripting::default(),
             gate: Gate::default(),
             batch: Batch::default(),
             foreseen: Vec::new(),
@@ -397,6 +402,7 @@ impl Node {
             self.end_session(&mut session);
             self.free_conn(conn);
             self.actions.push(Action::Close(conn));
+            self.adopt_script_caller(session);
             return;
         }
         if !session.listed && session.reply_pending() > 0 {
@@ -426,6 +432,7 @@ impl Node {
             self.end_session(&mut session);
             self.free_conn(conn);
             self.actions.push(Action::Close(conn));
+            self.adopt_script_caller(session);
         }
     }
 
@@ -456,6 +463,7 @@ impl Node {
                 if let Some(mut session) = self.take_session(conn) {
                     self.end_session(&mut session);
                     self.free_conn(conn);
+                    self.adopt_script_caller(session);
                 }
             }
             _ => {}
@@ -468,10 +476,24 @@ impl Node {
         self.stats.reads += 1;
         match self.slot_mut(conn) {
             Some(Slot::Client(_)) => {}
-            Some(Slot::Upstream) => return self.upstream_input(data),
+            Some(Slot::Upstream) => {
+                return match &mut self.scripting.parked {
+                    None => self.upstream_input(data),
+                    // What the master says waits for the script.
+                    Some(parked) => {
+                        let (from, held) = parked.stream.get_or_insert_with(|| (conn, Vec::new()));
+                        if *from != conn {
+                            held.clear();
+                            *from = conn;
+                        }
+                        held.extend_from_slice(data);
+                    }
+                };
+            }
             Some(Slot::Migration) => {
                 self.migration_input(conn, data);
                 return self.after_input();
+            }
             }
             _ => return,
         }
@@ -668,6 +690,10 @@ impl Node {
 
     /// When [`Node::tick`] must be called next, on the monotonic clock.
     pub fn deadline(&self) -> u64 {
+        if self.gate.busy {
+            // The script goes on at once.
+            return self.now.mono_us;
+        }
         if self.eviction.unfinished { self.now.mono_us } else { self.deadline_without_eviction() }
     }
 
@@ -712,7 +738,11 @@ impl Node {
             Completion::Saved(result) => self.save_finished(job, result),
             Completion::FileSent(result) => self.file_sent(job, result),
             Completion::LoadProgress { bytes } => self.load_progress(job, bytes),
-            Completion::Loaded(result) => self.load_finished(job, result),
+            Completion::Loaded(result) => match &mut self.scripting.parked {
+                None => self.load_finished(job, result),
+                // The dataset under a script does not change.
+                Some(parked) => parked.loaded.push((job, Completion::Loaded(result))),
+            },
             Completion::ConfigRewritten(result) => self.config_rewritten(job, result),
             Completion::AclSaved(result) => self.acl_saved(job, result),
             Completion::AclRead(result) => self.acl_read(job, result),

@@ -25,7 +25,12 @@ pub(crate) struct Pause {
 
 impl Pause {
     /// Whether this command has to wait.
-    pub fn holds(&self, spec: &CommandSpec, session: &Session) -> bool {
+    pub fn holds(
+        &self,
+        spec: &CommandSpec,
+        session: &Session,
+        declared: impl FnOnce() -> Option<script::Flags>,
+    ) -> bool {
         let Some((kind, _)) = self.active else { return false };
         if session.is_replica() || spec.full_name.starts_with("client|") {
             return false;
@@ -33,7 +38,9 @@ impl Pause {
         match kind {
             PauseKind::All => true,
             PauseKind::Write => {
-                spec.flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE)
+                spec.is_write()
+                    // A script that says that it only reads is believed.
+                    || (spec.flags.contains(Flags::MAY_REPLICATE) && declared().is_none_or(|flags| !flags.no_writes))
                     || (spec.full_name == "exec"
                         && session.transaction.as_ref().is_some_and(|transaction| transaction.writes))
             }

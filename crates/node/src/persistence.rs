@@ -183,6 +183,7 @@ impl Node {
 
     /// Makes a loaded dataset the one that is served, with its history.
     fn adopt(&mut self, loaded: Loaded) {
+        self.replace_functions(&loaded.functions);
         let old = std::mem::replace(&mut self.keyspace, loaded.keyspace);
         self.free_keyspace(old);
         self.persistence.last_load_keys = loaded.keys;
@@ -221,6 +222,7 @@ impl Node {
         let header = SnapshotHeader {
             created_unix_s: self.now.unix_s(),
             used_memory: self.memory.used,
+            functions: self.library_texts(),
             identity: self.replication.identity(),
         };
         let options = SnapshotOptions {

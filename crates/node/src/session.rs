@@ -46,6 +46,18 @@ pub(crate) struct Transaction {
     pub uses_memory: bool,
 }
 
+/// The rest of a transaction that is being executed.
+pub(crate) struct ExecRest {
+    /// The commands that are still to come.
+    pub queue: std::vec::IntoIter<(&'static CommandSpec, OwnedArgs)>,
+    /// Where its reply begins.
+    pub from: usize,
+    /// The reply so far, which nobody is to see before the rest of it.
+    pub held: Vec<u8>,
+    /// EXEC itself.
+    pub exec: Option<&'static CommandSpec>,
+}
+
 /// A key that a client watches.
 pub(crate) struct Watched {
     pub db: usize,
@@ -83,6 +95,8 @@ pub(crate) enum Blocked {
     Migrate,
     /// SHUTDOWN waits for the save, or for replicas.
     Shutdown,
+    /// EVAL, FCALL: the script takes long.
+    Script,
 }
 
 /// A client connection.
@@ -123,6 +137,8 @@ pub(crate) struct Session {
     pub read_only: bool,
     /// CLIENT CAPA redirect: understands being sent elsewhere.
     pub redirect: bool,
+    /// What is left of an EXEC while a script in it takes long.
+    pub exec_rest: Option<Box<ExecRest>>,
     pub no_evict: bool,
     /// How it was counted for `maxmemory-clients`.
     pub counted: Counted,
@@ -177,6 +193,7 @@ impl Session {
             monitor: false,
             read_only: false,
             redirect: false,
+            exec_rest: None,
             no_evict: false,
             counted: Counted::default(),
             no_touch: false,

@@ -33,6 +33,8 @@ pub struct SnapshotHeader {
     pub created_unix_s: u64,
     /// Memory used by the instance.
     pub used_memory: u64,
+    /// The texts of the function libraries.
+    pub functions: Arc<[Box<[u8]>]>,
     /// The history, where there is one.
     pub identity: Option<SnapshotIdentity>,
 }
@@ -77,6 +79,8 @@ pub struct LoadOptions {
 pub struct Loaded {
     /// The data.
     pub keyspace: Keyspace,
+    /// The texts of its function libraries.
+    pub functions: Vec<Vec<u8>>,
     /// Its history, if the snapshot named one.
     pub identity: Option<SnapshotIdentity>,
     /// Keys loaded.
@@ -117,6 +121,9 @@ impl SnapshotWriter {
         let mut writer = Writer::new(self.write_options());
         writer.header();
         self.aux_fields(&mut writer);
+        for code in self.header.functions.iter() {
+            writer.function(code);
+        }
         let chunk_bytes = if self.options.key_delay_us > 0 { 1 } else { CHUNK_BYTES };
         let (mut bytes, mut keys, mut in_chunk) = (0u64, 0u64, 0u64);
         for index in 0..self.view.databases() {
@@ -190,6 +197,7 @@ pub struct SnapshotLoader {
     reader: Reader,
     options: LoadOptions,
     keyspace: Keyspace,
+    functions: Vec<Vec<u8>>,
     db: usize,
     identity: IdentityFields,
     values: Loader,
@@ -250,6 +258,7 @@ impl SnapshotLoader {
         SnapshotLoader {
             reader: Reader::new(read),
             keyspace,
+            functions: Vec::new(),
             options,
             db: 0,
             identity: IdentityFields::default(),
@@ -273,6 +282,7 @@ impl SnapshotLoader {
         while let Some(event) = self.reader.next().map_err(|error| LoadError::Corrupt(error.to_string()))? {
             match event {
                 Event::Aux { key, value } => self.identity.read(key, value),
+                Event::Function(code) => self.functions.push(code.to_vec()),
                 Event::SelectDb(index) => {
                     if index >= self.options.databases as u64 {
                         return Err(LoadError::Corrupt(format!(
@@ -376,6 +386,7 @@ impl SnapshotLoader {
             identity: self.identity.get(),
             bytes: self.reader.position(),
             keyspace: self.keyspace,
+            functions: self.functions,
             keys: self.keys,
             expired: self.expired,
             empty: self.empty,

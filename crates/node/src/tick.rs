@@ -18,12 +18,25 @@ impl Node {
     pub fn tick(&mut self, now: Now) {
         let due = self.deadline_without_eviction() <= now.mono_us;
         self.set_now(now);
-        if self.eviction.unfinished && !due {
+        if self.gate.busy {
+            self.continue_script();
+            if self.now.mono_us < self.next_tick_us {
+                return;
+            }
+        } else if self.eviction.unfinished && !due {
             // It was only for this.
             return self.continue_eviction();
         }
         self.next_tick_us = now.mono_us + TICK_US;
         self.stats.sample(now.mono_us);
+        if self.gate.busy {
+            // Neither the data nor who may see them changes under a script.
+            self.check_clients();
+            if self.persistence.shutdown.is_some() {
+                self.continue_shutdown();
+            }
+            return;
+        }
         self.expire_waiting();
         self.expire_migrations();
         if self.gate.loading || self.debug.pause_cron {
@@ -248,6 +261,7 @@ impl Node {
             migrating: self.migrations.under_way(),
             importing: !replica && settings.import_mode,
             memory_limited: settings.maxmemory > 0 && !(replica && settings.replica_ignore_maxmemory),
+            busy: self.scripting.parked.is_some(),
         };
         if !self.gate.memory_limited {
             self.eviction.stop(self.now);

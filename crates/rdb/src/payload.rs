@@ -52,23 +52,7 @@ impl<'a> Payload<'a> {
 
     /// Begins with a payload that is read in this way.
     pub fn with_options(payload: &'a [u8], options: ReadOptions) -> Result<Payload<'a>, Error> {
-        let truncated = Error::Truncated { at: payload.len() as u64 };
-        let (body, footer) = payload.split_last_chunk::<FOOTER>().ok_or(truncated)?;
-        let at = body.len() as u64;
-        let [v0, v1, sum @ ..] = *footer;
-        let version = u32::from(u16::from_le_bytes([v0, v1]));
-        if !header::payload_version_known(version, options.newer_versions) {
-            return Err(Error::UnsupportedVersion { version, at });
-        }
-        if options.verify_checksum {
-            let stored = u64::from_le_bytes(sum);
-            let computed = checksum::of(&payload[..payload.len() - sum.len()]);
-            if stored != computed {
-                return Err(Error::ChecksumMismatch { stored, computed, at: at + 2 });
-            }
-        }
-        // A payload has no magic word, but the families' version numbers do not overlap.
-        let flavor = if version > header::REDIS_LAST { Flavor::Valkey } else { Flavor::Redis };
+        let (body, flavor) = frame(payload, options)?;
         let max_string = options.max_string;
         Ok(Payload { body, used: 0, flavor, max_string, state: State::Type, scratch: Scratch::default() })
     }
@@ -102,6 +86,27 @@ impl<'a> Payload<'a> {
         self.state = State::Failed(error);
         Err(error)
     }
+}
+
+/// What stands before a payload's footer, once that is known to fit, and the family that wrote it.
+pub(crate) fn frame(payload: &[u8], options: ReadOptions) -> Result<(&[u8], Flavor), Error> {
+    let truncated = Error::Truncated { at: payload.len() as u64 };
+    let (body, footer) = payload.split_last_chunk::<FOOTER>().ok_or(truncated)?;
+    let at = body.len() as u64;
+    let [v0, v1, sum @ ..] = *footer;
+    let version = u32::from(u16::from_le_bytes([v0, v1]));
+    if !header::payload_version_known(version, options.newer_versions) {
+        return Err(Error::UnsupportedVersion { version, at });
+    }
+    if options.verify_checksum {
+        let stored = u64::from_le_bytes(sum);
+        let computed = checksum::of(&payload[..payload.len() - sum.len()]);
+        if stored != computed {
+            return Err(Error::ChecksumMismatch { stored, computed, at: at + 2 });
+        }
+    }
+    // A payload has no magic word, but the families' version numbers do not overlap.
+    Ok((body, if version > header::REDIS_LAST { Flavor::Valkey } else { Flavor::Redis }))
 }
 
 /// Reads the type and what follows it, or ends the value.

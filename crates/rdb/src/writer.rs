@@ -197,7 +197,7 @@ impl Writer {
         self.buf.extend_from_slice(&(self.options.version as u16).to_le_bytes());
         let checksum = checksum::of(&self.buf);
         self.buf.extend_from_slice(&checksum.to_le_bytes());
-        debug_assert!(self.buf.len() > payload::FOOTER);
+        debug_assert!(self.buf.len() >= payload::FOOTER);
         self.buf
     }
 

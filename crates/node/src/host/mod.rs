@@ -8,6 +8,7 @@ pub(crate) mod commandlog;
 pub(crate) mod config;
 pub(crate) mod connection;
 pub(crate) mod debug;
+pub(crate) mod functions;
 pub(crate) mod info;
 pub(crate) mod latency;
 pub(crate) mod memory;
@@ -16,6 +17,7 @@ pub(crate) mod multi;
 pub(crate) mod persistence;
 pub(crate) mod pubsub;
 pub(crate) mod replication;
+pub(crate) mod scripting;
 
 use resp::Args;
 
@@ -153,6 +155,26 @@ fn function(full_name: &str) -> Option<HostFn> {
         "pubsub|numsub" => pubsub::numsub,
         "pubsub|shardnumsub" => pubsub::shardnumsub,
         "pubsub|numpat" => pubsub::numpat,
+        "eval" => scripting::eval,
+        "eval_ro" => scripting::eval_ro,
+        "evalsha" => scripting::evalsha,
+        "evalsha_ro" => scripting::evalsha_ro,
+        "script|load" => scripting::load,
+        "script|exists" => scripting::exists,
+        "script|flush" => scripting::flush,
+        "script|show" => scripting::show,
+        "script|kill" => scripting::kill,
+        "script|debug" => scripting::debug,
+        "fcall" => functions::fcall,
+        "fcall_ro" => functions::fcall_ro,
+        "function|load" => functions::load,
+        "function|delete" => functions::delete,
+        "function|flush" => functions::flush,
+        "function|restore" => functions::restore,
+        "function|dump" => functions::dump,
+        "function|list" => functions::list,
+        "function|stats" => functions::stats,
+        "function|kill" => functions::kill,
         "debug" => debug::debug,
         "migrate" => crate::migrate::migrate,
         "info" => info::info,

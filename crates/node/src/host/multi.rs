@@ -3,7 +3,7 @@
 use resp::Args;
 
 use crate::node::Node;
-use crate::session::{Session, Transaction, Watched};
+use crate::session::{Blocked, ExecRest, Session, Transaction, Watched};
 
 /// MULTI
 pub(crate) fn multi(_: &mut Node, session: &mut Session, _: Args<'_>) {
@@ -33,23 +33,46 @@ pub(crate) fn exec(node: &mut Node, session: &mut Session, _: Args<'_>) {
     if stale {
         return session.reply.null_array();
     }
+    let from = session.reply.buf.len();
     session.reply.array(transaction.queue.len());
     node.replication.begin_transaction();
-    session.in_exec = true;
     let exec = session.last_command;
-    for (spec, args) in &transaction.queue {
-        if session.unrestricted || node.admit_queued(session, spec, args.as_args(), exec) {
+    run_queue(node, session, ExecRest { queue: transaction.queue.into_iter(), from, held: Vec::new(), exec });
+}
+
+/// Executes the rest of a transaction; whether to the end. A script may take long: the rest waits for it.
+fn run_queue(node: &mut Node, session: &mut Session, mut rest: ExecRest) -> bool {
+    session.in_exec = true;
+    while let Some((spec, args)) = rest.queue.next() {
+        if session.unrestricted || node.admit_queued(session, spec, args.as_args(), rest.exec) {
             node.call_timed(session, spec, args.as_args());
             if node.is_watched() {
                 node.show_clients(session, spec, args.as_args());
             }
         }
+        if session.blocked == Some(Blocked::Script) {
+            rest.held = session.reply.buf.split_off(rest.from);
+            session.exec_rest = Some(Box::new(rest));
+            return false;
+        }
     }
     // What the client has sent is EXEC: CLIENT LIST says so.
-    session.last_command = exec;
+    session.last_command = rest.exec;
     session.in_exec = false;
     node.replication.end_transaction();
     session.last_write = node.replication.log.end();
+    true
+}
+
+/// Goes on with a transaction whose script has ended; whether to the end.
+pub(crate) fn continue_exec(node: &mut Node, session: &mut Session, rest: ExecRest) -> bool {
+    let (exec, from) = (rest.exec, rest.from);
+    let whole = run_queue(node, session, rest);
+    if whole && let Some(spec) = exec {
+        let index = node.registry.index(spec);
+        node.count_call(session, index, from);
+    }
+    whole
 }
 
 /// WATCH key [key …]

@@ -270,6 +270,18 @@ impl Node {
                 self.publish(Scope::Shard, args.at(1), args.at(2));
             }
             "ping" | "replconf" => {}
+            "function|load" | "function|delete" | "function|flush" | "function|restore" => {
+                let mut out = ReplyBuf::new();
+                crate::host::functions::change(self, spec, args, &mut out);
+                if out.buf.first() == Some(&b'-') {
+                    tracing::warn!(
+                        "== CRITICAL == The master's '{}' failed here: {}",
+                        spec.full_name,
+                        String::from_utf8_lossy(&out.buf).trim_end()
+                    );
+                }
+                self.persistence.dirty += 1;
+            }
             name => tracing::debug!("The master's stream holds '{name}', which has no effect here"),
         }
     }

@@ -22,6 +22,15 @@ struct OpenTransaction {
     db: usize,
 }
 
+/// A point within a transaction.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct TransactionMark {
+    len: usize,
+    count: usize,
+    first_db: usize,
+    db: usize,
+}
+
 /// A payload on its way to replicas, chunk by chunk.
 pub(crate) struct Transfer {
     pub job: JobId,
@@ -245,6 +254,27 @@ impl Replication {
     /// EXEC begins to run its commands.
     pub fn begin_transaction(&mut self) {
         self.transaction = Some(OpenTransaction { bytes: Vec::new(), count: 0, first_db: 0, db: 0 });
+    }
+
+    /// Where the transaction stands, for [`Replication::cut_transaction`].
+    pub fn transaction_mark(&self) -> TransactionMark {
+        let mark = |open: &OpenTransaction| TransactionMark {
+            len: open.bytes.len(),
+            count: open.count,
+            first_db: open.first_db,
+            db: open.db,
+        };
+        self.transaction.as_ref().map(mark).unwrap_or_default()
+    }
+
+    /// Takes out again what has been added since: effects that a script wants nobody to hear of.
+    pub fn cut_transaction(&mut self, mark: TransactionMark) {
+        if let Some(open) = &mut self.transaction {
+            open.bytes.truncate(mark.len);
+            open.count = mark.count;
+            open.first_db = mark.first_db;
+            open.db = mark.db;
+        }
     }
 
     /// EXEC has run its commands: their effects go into the log together.

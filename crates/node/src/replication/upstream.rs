@@ -405,6 +405,7 @@ impl Node {
         }
         let held = std::mem::take(&mut upstream.held);
         upstream.applier.reset();
+        self.replace_functions(&loaded.functions);
         let old = std::mem::replace(&mut self.keyspace, loaded.keyspace);
         self.free_keyspace(old);
         self.persistence.last_load_keys = loaded.keys;

@@ -96,7 +96,11 @@ impl Node {
             version: 11,
             key_delay_us: 0,
         };
-        let header = SnapshotHeader { created_unix_s: self.now.unix_s(), ..SnapshotHeader::default() };
+        let header = SnapshotHeader {
+            created_unix_s: self.now.unix_s(),
+            functions: self.library_texts(),
+            ..SnapshotHeader::default()
+        };
         let view = self.keyspace.freeze();
         let mut loader = SnapshotLoader::new(self.load_options());
         let mut result = Ok(());
@@ -133,6 +137,7 @@ impl Node {
     fn take_over(&mut self, mut loaded: Loaded, present: Present) -> Result<(), LoadError> {
         match present {
             Present::Flush => {
+                self.replace_functions(&loaded.functions);
                 let old = std::mem::replace(&mut self.keyspace, loaded.keyspace);
                 self.free_keyspace(old);
             }
@@ -141,9 +146,15 @@ impl Node {
                     let text = format!("the key {} is in the dump and in the dataset", key.escape_ascii());
                     return Err(LoadError::Corrupt(text));
                 }
+                self.add_functions(&loaded.functions, script::RestorePolicy::Append)
+                    .map_err(LoadError::Corrupt)?;
                 add_all(&mut self.keyspace, &mut loaded.keyspace);
             }
-            Present::Merge => add_all(&mut self.keyspace, &mut loaded.keyspace),
+            Present::Merge => {
+                self.add_functions(&loaded.functions, script::RestorePolicy::Replace)
+                    .map_err(LoadError::Corrupt)?;
+                add_all(&mut self.keyspace, &mut loaded.keyspace);
+            }
         }
         self.persistence.last_load_keys = loaded.keys;
         self.persistence.last_load_expired = loaded.expired;

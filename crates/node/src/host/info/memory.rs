@@ -1,8 +1,9 @@
 //! The section about memory.
 
-use super::Report;
+use super::{HumanBytes, Report};
 use crate::host::memory::{difference, ratio};
 use crate::node::Node;
+use crate::scripting::Engine;
 use crate::session::Session;
 
 /// `# Memory`
@@ -25,18 +26,7 @@ pub(super) fn write(node: &Node, session: &Session, report: &mut Report) {
     report.put("allocator_active", memory.active);
     report.put("allocator_resident", memory.resident);
     report.bytes("total_system_memory", memory.total_system);
-    report.zeros(&["used_memory_lua", "used_memory_vm_eval"]);
-    report.put("used_memory_lua_human", "0B");
-    report.zeros(&[
-        "used_memory_scripts_eval",
-        "number_of_cached_scripts",
-        "number_of_functions",
-        "number_of_libraries",
-        "used_memory_vm_functions",
-    ]);
-    report.bytes("used_memory_vm_total", 0);
-    report.put("used_memory_functions", 0);
-    report.bytes("used_memory_scripts", 0);
+    scripts(node, report);
     report.bytes("maxmemory", settings.maxmemory);
     report.put("maxmemory_policy", settings.maxmemory_policy);
     quotient(report, "allocator_frag_ratio", memory.active, used);
@@ -59,6 +49,25 @@ pub(super) fn write(node: &Node, session: &Session, report: &mut Report) {
     report.put("active_defrag_running", 0);
     report.put("lazyfree_pending_objects", node.lazyfree.pending_objects());
     report.put("lazyfreed_objects", node.lazyfree.freed_objects());
+}
+
+/// What scripts and functions take: the interpreters (`vm`), and what is kept about them outside.
+fn scripts(node: &Node, report: &mut Report) {
+    let scripting = &node.scripting;
+    let eval = scripting.memory(Engine::Scripts) as u64;
+    let functions = scripting.memory(Engine::Functions) as u64;
+    let (cached, kept) = (scripting.cache.bytes() as u64, scripting.libraries.bytes() as u64);
+    report.put("used_memory_lua", eval);
+    report.put("used_memory_vm_eval", eval);
+    report.put("used_memory_lua_human", HumanBytes(eval));
+    report.put("used_memory_scripts_eval", cached);
+    report.put("number_of_cached_scripts", scripting.cache.len());
+    report.put("number_of_functions", scripting.libraries.functions());
+    report.put("number_of_libraries", scripting.libraries.len());
+    report.put("used_memory_vm_functions", functions);
+    report.bytes("used_memory_vm_total", eval + functions);
+    report.put("used_memory_functions", kept);
+    report.bytes("used_memory_scripts", cached + kept);
 }
 
 fn quotient(report: &mut Report, name: &str, part: u64, whole: u64) {

@@ -29,6 +29,7 @@ pub(super) fn write(node: &Node, _: &Session, report: &mut Report) {
     report.put("expired_time_cap_reached_count", stats.expired_time_cap);
     report.put("evicted_keys", stats.evicted);
     report.put("evicted_clients", stats.evicted_clients);
+    report.put("evicted_scripts", node.scripting.cache.evicted);
     let (exceeded, exceeded_in_all) = node.eviction.exceeded_ms(node.now);
     report.put("total_eviction_exceeded_time", exceeded_in_all);
     report.put("current_eviction_exceeded_time", exceeded);

@@ -1,0 +1,164 @@
+//! The interpreter's own functions where they need a check in front.
+//!
+//! Tables that scripts must not change are shown to them as empty ones, whose metatable leads to the contents and bears a mark.
+//! Functions that look past metatables have to know about those.
+//!
+//! Each wrapper has the function that it wraps as its upvalue and goes over into it in the same call, so error texts and costs
+//! stay what they were. None of them owns anything, so all may raise.
+
+use std::ffi::c_int;
+use std::ptr::addr_of;
+
+use mlua::ffi::{
+    LUA_TSTRING, LUA_TTABLE, lua_CFunction, lua_State, lua_error, lua_getmetatable, lua_gettop, lua_insert, lua_objlen,
+    lua_pushcclosure, lua_pushlightuserdata, lua_pushlstring_, lua_pushnil, lua_pushvalue, lua_rawget_, lua_remove,
+    lua_replace, lua_settop, lua_tocfunction, lua_toboolean, lua_tolstring, lua_type, lua_upvalueindex,
+    luaL_checktype,
+};
+
+/// Its address is the mark.
+static MARK: u8 = 0;
+
+/// Patterns beyond this length would let the matcher recurse further than its stack goes.
+const MAX_PATTERN: usize = 16 * 1024;
+
+/// What a wrapper does before the function that it wraps.
+#[derive(Clone, Copy)]
+pub(crate) enum Guard {
+    /// Refuses protected tables.
+    Refuse,
+    /// Shows what is in them.
+    Unwrap,
+    /// Refuses patterns that are too long.
+    Pattern,
+    /// Lets a script measure and collect, but not stop the collector.
+    Collector,
+    /// Is `pairs`, with `next` as what it wraps.
+    Pairs,
+}
+
+/// Replaces the function on top by a guarded one.
+///
+/// # Safety
+///
+/// `l` is a live thread with a C function without upvalues on top.
+pub(super) unsafe fn wrap(l: *mut lua_State, guard: Guard) {
+    let function: lua_CFunction = match guard {
+        Guard::Refuse => refuse,
+        Guard::Unwrap => unwrap,
+        Guard::Pattern => pattern,
+        Guard::Collector => collector,
+        Guard::Pairs => pairs,
+    };
+    // SAFETY: the value on top becomes the upvalue.
+    unsafe { lua_pushcclosure(l, function, 1) };
+}
+
+/// Pushes the mark.
+///
+/// # Safety
+///
+/// `l` is a live thread with a free slot.
+pub(super) unsafe fn push_mark(l: *mut lua_State) {
+    // SAFETY: as the caller promises; the pointer is never followed.
+    unsafe { lua_pushlightuserdata(l, addr_of!(MARK).cast_mut().cast()) };
+}
+
+/// Whether the first argument is a protected table; if so its metatable is on top.
+unsafe fn is_protected(l: *mut lua_State) -> bool {
+    // SAFETY: called with a live thread by the interpreter, like all below.
+    unsafe {
+        if lua_type(l, 1) != LUA_TTABLE || lua_getmetatable(l, 1) == 0 {
+            return false;
+        }
+        push_mark(l);
+        lua_rawget_(l, -2);
+        let marked = lua_toboolean(l, -1) != 0;
+        lua_settop(l, if marked { -2 } else { -3 });
+        marked
+    }
+}
+
+/// Goes over into the wrapped function.
+#[inline]
+unsafe fn go_on(l: *mut lua_State) -> c_int {
+    // SAFETY: `wrap` gave a C function as upvalue, which works on this very call's arguments.
+    unsafe {
+        match lua_tocfunction(l, lua_upvalueindex(1)) {
+            Some(function) => function(l),
+            None => 0,
+        }
+    }
+}
+
+unsafe fn raise(l: *mut lua_State, text: &'static str) -> c_int {
+    // SAFETY: nothing is owned here.
+    unsafe {
+        lua_pushlstring_(l, text.as_ptr().cast(), text.len());
+        lua_error(l)
+    }
+}
+
+unsafe extern "C-unwind" fn refuse(l: *mut lua_State) -> c_int {
+    // SAFETY: as above.
+    unsafe {
+        if is_protected(l) {
+            return raise(l, crate::sandbox::READ_ONLY);
+        }
+        go_on(l)
+    }
+}
+
+unsafe extern "C-unwind" fn unwrap(l: *mut lua_State) -> c_int {
+    // SAFETY: as above; a protected table's metatable has its contents as `__index`.
+    unsafe {
+        if is_protected(l) {
+            lua_pushlstring_(l, c"__index".as_ptr(), 7);
+            lua_rawget_(l, -2);
+            lua_remove(l, -2);
+            if lua_type(l, -1) == LUA_TTABLE {
+                lua_replace(l, 1);
+            } else {
+                lua_settop(l, -2);
+            }
+        }
+        go_on(l)
+    }
+}
+
+unsafe extern "C-unwind" fn pattern(l: *mut lua_State) -> c_int {
+    // SAFETY: as above.
+    unsafe {
+        if lua_type(l, 2) == LUA_TSTRING && lua_objlen(l, 2) > MAX_PATTERN {
+            return raise(l, "pattern too complex");
+        }
+        go_on(l)
+    }
+}
+
+unsafe extern "C-unwind" fn collector(l: *mut lua_State) -> c_int {
+    // SAFETY: as above; the text lies on the stack while it is looked at.
+    unsafe {
+        if lua_gettop(l) > 0 && lua_type(l, 1) == LUA_TSTRING {
+            let mut len = 0;
+            let text = lua_tolstring(l, 1, &mut len);
+            let text = std::slice::from_raw_parts(text.cast::<u8>(), len);
+            if matches!(text, b"stop" | b"restart" | b"setpause" | b"setstepmul") {
+                return 0;
+            }
+        }
+        go_on(l)
+    }
+}
+
+unsafe extern "C-unwind" fn pairs(l: *mut lua_State) -> c_int {
+    // SAFETY: as above.
+    unsafe {
+        luaL_checktype(l, 1, LUA_TTABLE);
+        lua_settop(l, 1);
+        lua_pushvalue(l, lua_upvalueindex(1));
+        lua_insert(l, 1);
+        lua_pushnil(l);
+        3
+    }
+}

@@ -494,7 +494,6 @@ impl Node {
                 self.migration_input(conn, data);
                 return self.after_input();
             }
-            }
             _ => return,
         }
         let Some(mut session) = self.take_session(conn) else { return };

@@ -264,6 +264,12 @@ impl CommandSpec {
         self
     }
 
+    /// Puts a category in the place of one that follows from the flags.
+    pub(crate) const fn acl_instead(mut self, of: AclCategories, category: AclCategories) -> Self {
+        self.categories = self.categories.difference(of).union(category);
+        self
+    }
+
     pub(crate) const fn keys(mut self, keys: &'static [KeySpec]) -> Self {
         self.keys = keys;
         let (range, movable) = legacy_range(keys);

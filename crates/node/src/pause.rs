@@ -40,7 +40,9 @@ impl Pause {
             PauseKind::Write => {
                 spec.is_write()
                     // A script that says that it only reads is believed.
-                    || (spec.flags.contains(Flags::MAY_REPLICATE) && declared().is_none_or(|flags| !flags.no_writes))
+                    || (matches!(spec.full_name, "eval" | "evalsha" | "fcall")
+                        && declared().is_none_or(|flags| !flags.no_writes))
+                    || spec.flags.contains(Flags::MAY_REPLICATE)
                     || (spec.full_name == "exec"
                         && session.transaction.as_ref().is_some_and(|transaction| transaction.writes))
             }

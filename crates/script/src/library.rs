@@ -63,6 +63,7 @@ pub enum RestorePolicy {
 #[derive(Debug, Default)]
 pub struct Libraries {
     libraries: BTreeMap<Box<[u8]>, Library>,
+    /// By their names in lower case: functions are called in any.
     functions: BTreeMap<Box<[u8]>, (Box<[u8]>, usize)>,
 }
 
@@ -105,7 +106,7 @@ impl Libraries {
 
     /// A function by its name, with its library.
     pub fn function(&self, name: &[u8]) -> Option<(&Library, &Function)> {
-        let (library, index) = self.functions.get(name)?;
+        let (library, index) = self.functions.get(&*name.to_ascii_lowercase())?;
         let library = self.libraries.get(library)?;
         Some((library, library.functions.get(*index)?))
     }
@@ -120,7 +121,7 @@ impl Libraries {
             return Err(format!("ERR Library '{}' already exists", String::from_utf8_lossy(&library.name)));
         }
         for function in &library.functions {
-            let owner = self.functions.get(&function.name);
+            let owner = self.functions.get(&*function.name.to_ascii_lowercase());
             if owner.is_some_and(|(owner, _)| *owner != library.name) {
                 return Err(format!("ERR Function {} already exists", String::from_utf8_lossy(&function.name)));
             }
@@ -132,7 +133,7 @@ impl Libraries {
     pub fn add(&mut self, library: Library) -> Option<Library> {
         let old = self.remove(&library.name);
         for (index, function) in library.functions.iter().enumerate() {
-            self.functions.insert(function.name.clone(), (library.name.clone(), index));
+            self.functions.insert(function.name.to_ascii_lowercase().into(), (library.name.clone(), index));
         }
         self.libraries.insert(library.name.clone(), library);
         old
@@ -142,7 +143,7 @@ impl Libraries {
     pub fn remove(&mut self, name: &[u8]) -> Option<Library> {
         let library = self.libraries.remove(name)?;
         for function in &library.functions {
-            self.functions.remove(&function.name);
+            self.functions.remove(&*function.name.to_ascii_lowercase());
         }
         Some(library)
     }

@@ -250,6 +250,7 @@ impl Machine {
             None if registered.iter().any(|function| !is_name(&function.name)) => {
                 Some(format!("ERR Function {NAME_RULE}"))
             }
+            None if has_twice(&registered) => Some("ERR Function already exists in the library".to_owned()),
             None => None,
         };
         if let Some(error) = failed {
@@ -287,6 +288,12 @@ impl std::fmt::Debug for Machine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Machine").field("memory", &self.memory()).field("running", &self.is_running()).finish()
     }
+}
+
+/// Whether two functions have one name.
+fn has_twice(registered: &[crate::library::Registration]) -> bool {
+    let names: std::collections::HashSet<&[u8]> = registered.iter().map(|function| &function.name[..]).collect();
+    names.len() < registered.len()
 }
 
 fn push_list(stack: &mut Stack<'_>, values: &[&[u8]]) {

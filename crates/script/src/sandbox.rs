@@ -9,19 +9,17 @@ use crate::lua::{Guard, Native, Raise, Stack, State};
 pub(crate) const READ_ONLY: &str = "Attempt to modify a readonly table";
 
 /// Functions of Lua's library that are shown as they are.
-const PLAIN: [&std::ffi::CStr; 14] = [
+const PLAIN: [&std::ffi::CStr; 12] = [
     c"assert",
     c"error",
     c"gcinfo",
     c"getmetatable",
     c"ipairs",
-    c"pcall",
     c"rawequal",
     c"select",
     c"tonumber",
     c"tostring",
     c"type",
-    c"unpack",
     c"xpcall",
     c"_VERSION",
 ];
@@ -50,6 +48,8 @@ pub(crate) fn build(state: &mut State) -> Sandbox {
         (c"rawset", Guard::Refuse),
         (c"setmetatable", Guard::Refuse),
         (c"collectgarbage", Guard::Collector),
+        (c"unpack", Guard::Unpack),
+        (c"pcall", Guard::Caught),
     ] {
         state.push_global(name);
         state.guard(guard);

@@ -67,8 +67,8 @@ impl<'a> Shebang<'a> {
         let Some(end) = line.iter().position(|&byte| byte == b'\n') else {
             return Err("ERR Invalid script shebang".to_owned());
         };
-        let mut words = words(&line[..end]);
-        let engine = words.next().unwrap_or_default();
+        let (engine, rest) = first_word(&line[..end]);
+        let words = words(rest);
         if !engine.eq_ignore_ascii_case(b"lua") {
             return Err(format!("ERR Could not find scripting engine '{}'", engine.escape_ascii()));
         }
@@ -88,10 +88,10 @@ impl<'a> Shebang<'a> {
 }
 
 /// A library's first line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LibraryHeader<'a> {
     /// The library's name.
-    pub name: &'a [u8],
+    pub name: Vec<u8>,
     /// The text from the end of the first line on.
     pub code: &'a [u8],
 }
@@ -109,28 +109,33 @@ impl<'a> LibraryHeader<'a> {
         let Some(end) = line.iter().position(|&byte| byte == b'\n') else {
             return Err("ERR Invalid library metadata".to_owned());
         };
-        let mut words = words(&line[..end]);
-        let engine = words.next().unwrap_or_default();
+        let (engine, rest) = first_word(&line[..end]);
+        let words = resp::split_inline(rest).map_err(|_| "ERR Invalid library metadata".to_owned())?;
         let mut name = None;
-        for word in words {
+        for word in &words {
             let Some(value) = word.strip_prefix(b"name=") else {
                 return Err(format!("ERR Invalid metadata value given: {}", word.escape_ascii()));
             };
-            if name.replace(value).is_some() {
+            if name.replace(value.to_vec()).is_some() {
                 return Err("ERR Invalid metadata value, name argument was given multiple times".to_owned());
             }
-        }
-        let Some(name) = name else {
-            return Err("ERR Library name was not given".to_owned());
-        };
-        if !crate::library::is_name(name) {
-            return Err(format!("ERR Library {}", crate::library::NAME_RULE));
         }
         if !engine.eq_ignore_ascii_case(b"lua") {
             return Err(format!("ERR Engine '{}' not found", engine.escape_ascii()));
         }
+        let Some(name) = name else {
+            return Err("ERR Library name was not given".to_owned());
+        };
+        if !crate::library::is_name(&name) {
+            return Err(format!("ERR Library {}", crate::library::NAME_RULE));
+        }
         Ok(LibraryHeader { name, code: &line[end..] })
     }
+}
+
+/// What stands before the first blank, and what behind it.
+fn first_word(line: &[u8]) -> (&[u8], &[u8]) {
+    line.split_at(line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len()))
 }
 
 fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {

@@ -74,6 +74,8 @@ fn errors_say_where() {
         ("error()", "-ERR nil script: on @user_script:1.\r\n"),
         ("redis.call()", "-ERR Please specify at least one argument for this call script: on @user_script:1.\r\n"),
         ("redis.call({})", "-ERR Command arguments must be strings or integers script: on @user_script:1.\r\n"),
+        ("local ok, e = pcall(redis.call) return {type(e), e}", "*2\r\n$6\r\nstring\r\n$50\r\nERR Please specify at least one argument for this call\r\n"),
+        ("local ok, e = pcall(error, {a = 1}) return type(e)", "$5\r\ntable\r\n"),
         ("return redis.pcall({})", "-ERR Command arguments must be strings or integers\r\n"),
         ("x x", "compile: user_script:1: '=' expected near 'x'"),
     ] {
@@ -129,6 +131,8 @@ fn nothing_escapes_the_limits() {
         ("local t = {} for i = 1, 1e4 do t = {t} end return cjson.encode(t)", "excessive depth"),
         ("return cjson.decode(string.rep('[', 1e5))", "too many nested data structures"),
         ("return cmsgpack.unpack(string.rep('\\145', 1e5))", "Bad data format"),
+        ("return {unpack({1, 2, 3}, -2, 2147483647)}", "too many results to unpack"),
+        ("return {unpack({1, 2, 3}, -2147483648, 2147483647)}", "too many results to unpack"),
         ("return {unpack({}, 1, 1e7)}", "too many results to unpack"),
         ("collectgarbage('stop') for i = 1, 1e5 do local t = {i, {}} end return 1", ":1"),
     ] {

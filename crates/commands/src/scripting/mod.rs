@@ -10,8 +10,7 @@ const WORST_READ: &str = "We cannot tell how the keys will be used so we assume 
 const KEYS: KeySpec = KeySpec::counted(2, 0, 1, 1, RW | ACCESS | UPDATE);
 const KEYS_READ: KeySpec = KeySpec::counted(2, 0, 1, 1, RO | ACCESS);
 
-const RUNS: u64 = NOSCRIPT | SKIP_MONITOR | MAY_REPLICATE | NO_MANDATORY_KEYS | STALE;
-const READS: u64 = NOSCRIPT | SKIP_MONITOR | NO_MANDATORY_KEYS | STALE;
+const RUNS: u64 = NOSCRIPT | SKIP_MONITOR | NO_MANDATORY_KEYS | STALE;
 
 const COST: &str = "Depends on what runs.";
 
@@ -31,13 +30,15 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         COST,
     ),
     host("evalsha_ro", -3, GROUP, "7.0.0")
-        .flags(READS | READONLY)
-        .acl(Acl::SCRIPTING)
+        .flags(RUNS | READONLY)
+        // What a script may do is not for its row to say.
+        .acl_instead(Acl::READ, Acl::SCRIPTING)
         .keys(&[KEYS_READ])
         .doc("sha1 numkeys [key [key ...]] [arg [arg ...]]", "Runs a script that only reads, by its SHA1.", COST),
     host("eval_ro", -3, GROUP, "7.0.0")
-        .flags(READS | READONLY)
-        .acl(Acl::SCRIPTING)
+        .flags(RUNS | READONLY)
+        // What a script may do is not for its row to say.
+        .acl_instead(Acl::READ, Acl::SCRIPTING)
         .keys(&[KEYS_READ.notes(WORST_READ)])
         .doc("script numkeys [key [key ...]] [arg [arg ...]]", "Runs a script that only reads.", COST),
     host("fcall", -3, GROUP, "7.0.0").flags(RUNS).acl(Acl::SCRIPTING).keys(&[KEYS.notes(WORST)]).doc(
@@ -46,8 +47,9 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         COST,
     ),
     host("fcall_ro", -3, GROUP, "7.0.0")
-        .flags(READS | READONLY)
-        .acl(Acl::SCRIPTING)
+        .flags(RUNS | READONLY)
+        // What a script may do is not for its row to say.
+        .acl_instead(Acl::READ, Acl::SCRIPTING)
         .keys(&[KEYS_READ.notes(WORST_READ)])
         .doc("function numkeys [key [key ...]] [arg [arg ...]]", "Calls a function that only reads.", COST),
     function(),

@@ -13,11 +13,11 @@ const READ_ONLY: &str = "READONLY You can't write against a read only replica.";
 impl Node {
     /// Why a script with these flags may not begin, if it may not. One that declares nothing is judged by what it calls.
     pub(crate) fn script_refusal(&self, flags: Flags, reads_only: bool) -> Option<&'static str> {
-        if flags.undeclared {
-            return None;
-        }
         if self.gate.stale && !flags.allow_stale {
             return Some("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
+        }
+        if flags.undeclared {
+            return None;
         }
         if flags.no_writes {
             return None;
@@ -26,7 +26,7 @@ impl Node {
             return Some("ERR Can not execute a script with write flag using *_ro command.");
         }
         if self.gate.read_only {
-            return Some("READONLY You can not run script with write flag on readonly replica.");
+            return Some(READ_ONLY);
         }
         if self.gate.persistence_failing {
             return Some(
@@ -41,8 +41,10 @@ impl Node {
     }
 
     /// Why a script may not call a command, if it may not.
-    pub(crate) fn script_call_refusal(&self, spec: &CommandSpec, reads_only: bool) -> Option<&'static str> {
-        if spec.flags.contains(CommandFlags::NOSCRIPT) {
+    pub(crate) fn script_call_refusal(&self, spec: &CommandSpec, reads_only: bool, wrote: bool) -> Option<&'static str> {
+        // WAIT answers at once within a script.
+        let never = spec.flags.contains(CommandFlags::NOSCRIPT) && spec.full_name != "wait";
+        if never && !self.debug.scripts_call_all {
             return Some("ERR This Redis command is not allowed from script");
         }
         if self.gate.stale && !spec.flags.contains(CommandFlags::STALE) {
@@ -56,6 +58,10 @@ impl Node {
         }
         if self.gate.read_only {
             return Some(READ_ONLY);
+        }
+        if wrote {
+            // What it began it may end.
+            return None;
         }
         if self.gate.persistence_failing {
             return Some(

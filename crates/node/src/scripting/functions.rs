@@ -18,8 +18,8 @@ impl Node {
     /// Loads a library; gives its name.
     pub(crate) fn load_library(&mut self, code: &[u8], replace: bool) -> Result<Box<[u8]>, String> {
         let header = LibraryHeader::of(code)?;
-        if !replace && self.scripting.libraries.get(header.name).is_some() {
-            return Err(format!("ERR Library '{}' already exists", String::from_utf8_lossy(header.name)));
+        if !replace && self.scripting.libraries.get(&header.name).is_some() {
+            return Err(format!("ERR Library '{}' already exists", String::from_utf8_lossy(&header.name)));
         }
         let rng = &mut self.rng;
         let mut machine = self.scripting.take(Engine::Functions, || rng.u64(..));
@@ -102,9 +102,13 @@ impl Node {
         if policy == RestorePolicy::Flush {
             self.flush_libraries();
         }
-        let result = texts
-            .iter()
-            .try_for_each(|code| self.load_library(code, policy == RestorePolicy::Replace).map(|_| ()));
+        let result = texts.iter().try_for_each(|code| {
+            let header = LibraryHeader::of(code)?;
+            if policy != RestorePolicy::Replace && self.scripting.libraries.get(&header.name).is_some() {
+                return Err(format!("ERR Library {} already exists", String::from_utf8_lossy(&header.name)));
+            }
+            self.load_library(code, policy == RestorePolicy::Replace).map(|_| ())
+        });
         if result.is_err() {
             let before: Vec<Vec<u8>> = before.iter().map(|code| code.to_vec()).collect();
             self.replace_functions(&before);

@@ -47,6 +47,8 @@ pub(crate) struct Scripting {
     functions_memory: usize,
     /// A script that has run for too long.
     pub parked: Option<Box<Parked>>,
+    /// A script has the engine thread.
+    pub running: bool,
     /// The error that the last script ended with was counted where it arose.
     pub error_counted: bool,
 }

@@ -71,6 +71,10 @@ impl Run {
 impl Node {
     /// Runs a script or a function and answers with its result, unless it takes too long: then the client is blocked.
     pub(crate) fn run_script(&mut self, session: &mut Session, args: Args<'_>, invoked: &Invoked<'_>) {
+        if self.scripting.running {
+            // Only DEBUG lets scripts come here.
+            return session.reply.error("ERR This Redis command is not allowed from script");
+        }
         if let Some(error) = self.script_refusal(invoked.flags, invoked.reads_only) {
             return session.reply.error(error);
         }
@@ -114,7 +118,26 @@ impl Node {
     }
 
     /// Lets a script go on. `false` when its time is over: that until it is parked, or a turn of a parked one.
-    fn drive(&mut self, session: &mut Session, machine: &mut Machine, run: &mut Run, turn_began_ns: Option<u64>) -> bool {
+    fn drive(
+        &mut self,
+        session: &mut Session,
+        machine: &mut Machine,
+        run: &mut Run,
+        turn_began_ns: Option<u64>,
+    ) -> bool {
+        self.scripting.running = true;
+        let over = self.drive_on(session, machine, run, turn_began_ns);
+        self.scripting.running = false;
+        over
+    }
+
+    fn drive_on(
+        &mut self,
+        session: &mut Session,
+        machine: &mut Machine,
+        run: &mut Run,
+        turn_began_ns: Option<u64>,
+    ) -> bool {
         let mut slices = 0;
         loop {
             match machine.resume() {
@@ -162,7 +185,7 @@ impl Node {
                 };
                 self.script_error(session, text);
             }
-            Ok(spec) => match self.refusal_for_script(session, spec, args, run.reads_only) {
+            Ok(spec) => match self.refusal_for_script(session, spec, args, run) {
                 Some(text) => {
                     self.reject_for_script(spec);
                     self.script_error(session, &text);
@@ -190,9 +213,9 @@ impl Node {
         session: &Session,
         spec: &'static CommandSpec,
         args: Args<'_>,
-        reads_only: bool,
+        run: &Run,
     ) -> Option<Cow<'static, str>> {
-        if let Some(text) = self.script_call_refusal(spec, reads_only) {
+        if let Some(text) = self.script_call_refusal(spec, run.reads_only, run.wrote) {
             return Some(text.into());
         }
         if session.unrestricted {

@@ -14,11 +14,8 @@ pub(super) fn register_function(stack: &mut Stack<'_>) -> Result<usize, Raise> {
         2 => positional(stack)?,
         _ => return raise("wrong number of arguments to server.register_function"),
     };
-    let Some(loading) = stack.exchange().loading.as_mut() else {
+    if stack.exchange().loading.is_none() {
         return raise("server.register_function can only be called on FUNCTION LOAD command");
-    };
-    if loading.iter().any(|other| other.name == registration.name) {
-        return raise("Function already exists in the library");
     }
     registration.callback = Some(stack.keep());
     if let Some(loading) = stack.exchange().loading.as_mut() {

@@ -10,14 +10,17 @@ use std::ffi::c_int;
 use std::ptr::addr_of;
 
 use mlua::ffi::{
-    LUA_TSTRING, LUA_TTABLE, lua_CFunction, lua_State, lua_error, lua_getmetatable, lua_gettop, lua_insert, lua_objlen,
-    lua_pushcclosure, lua_pushlightuserdata, lua_pushlstring_, lua_pushnil, lua_pushvalue, lua_rawget_, lua_remove,
+    LUA_TNIL, LUA_TSTRING, LUA_TTABLE, lua_CFunction, lua_State, lua_checkstack, lua_error, lua_getmetatable, lua_gettop, lua_insert, lua_objlen,
+    lua_pushcclosure, lua_pushlightuserdata, lua_pushlstring_, lua_pushnil, lua_pushvalue, lua_rawget_, lua_rawgeti_, lua_remove,
     lua_replace, lua_settop, lua_tocfunction, lua_toboolean, lua_tolstring, lua_type, lua_upvalueindex,
-    luaL_checktype,
+    luaL_checkinteger, luaL_checktype, luaL_optinteger,
 };
 
 /// Its address is the mark.
 static MARK: u8 = 0;
+
+/// The field by which an error that a command raised is known.
+pub(crate) const RAISED: &str = "ignore_error_stats_update";
 
 /// Patterns beyond this length would let the matcher recurse further than its stack goes.
 const MAX_PATTERN: usize = 16 * 1024;
@@ -35,6 +38,10 @@ pub(crate) enum Guard {
     Collector,
     /// Is `pairs`, with `next` as what it wraps.
     Pairs,
+    /// Is `unpack`, which counts in integers that cannot overflow.
+    Unpack,
+    /// Is `pcall`: what commands raise is given as text.
+    Caught,
 }
 
 /// Replaces the function on top by a guarded one.
@@ -49,6 +56,8 @@ pub(super) unsafe fn wrap(l: *mut lua_State, guard: Guard) {
         Guard::Pattern => pattern,
         Guard::Collector => collector,
         Guard::Pairs => pairs,
+        Guard::Unpack => unpack,
+        Guard::Caught => caught,
     };
     // SAFETY: the value on top becomes the upvalue.
     unsafe { lua_pushcclosure(l, function, 1) };
@@ -148,6 +157,45 @@ unsafe extern "C-unwind" fn collector(l: *mut lua_State) -> c_int {
             }
         }
         go_on(l)
+    }
+}
+
+unsafe extern "C-unwind" fn unpack(l: *mut lua_State) -> c_int {
+    // SAFETY: as above.
+    unsafe {
+        luaL_checktype(l, 1, LUA_TTABLE);
+        let from = luaL_optinteger(l, 2, 1) as c_int;
+        let to = if lua_type(l, 3) <= LUA_TNIL { lua_objlen(l, 1) as c_int } else { luaL_checkinteger(l, 3) as c_int };
+        let count = i64::from(to) - i64::from(from) + 1;
+        if count <= 0 {
+            return 0;
+        }
+        let Some(count) = c_int::try_from(count).ok().filter(|&count| lua_checkstack(l, count) != 0) else {
+            return raise(l, "too many results to unpack");
+        };
+        for index in 0..count {
+            lua_rawgeti_(l, 1, from + index);
+        }
+        count
+    }
+}
+
+unsafe extern "C-unwind" fn caught(l: *mut lua_State) -> c_int {
+    // SAFETY: as above; the results of the wrapped function are on top.
+    unsafe {
+        let results = go_on(l);
+        if results == 2 && lua_toboolean(l, -2) == 0 && lua_type(l, -1) == LUA_TTABLE {
+            lua_pushlstring_(l, RAISED.as_ptr().cast(), RAISED.len());
+            lua_rawget_(l, -2);
+            let raised = lua_toboolean(l, -1) != 0;
+            lua_settop(l, -2);
+            if raised {
+                lua_pushlstring_(l, c"err".as_ptr(), 3);
+                lua_rawget_(l, -2);
+                lua_remove(l, -2);
+            }
+        }
+        results
     }
 }
 

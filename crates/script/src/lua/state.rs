@@ -5,7 +5,7 @@ use std::ptr;
 
 use mlua::ffi::{
     LUA_GCCOLLECT, LUA_GLOBALSINDEX, LUA_MULTRET, LUA_REGISTRYINDEX, lua_State, lua_close, lua_gc, lua_getfield_,
-    lua_newstate, lua_pcall, lua_pushvalue, lua_rawgeti_, lua_replace, lua_setfield, lua_settop, luaL_loadbuffer,
+    lua_newstate, lua_pcall, lua_pushvalue, lua_rawgeti_, lua_remove, lua_replace, lua_setfield, lua_settop, luaL_loadbuffer,
     luaL_ref, luaL_unref, luaopen_base, luaopen_math, luaopen_os, luaopen_string, luaopen_table,
 };
 
@@ -214,8 +214,14 @@ impl Stack<'_> {
             self.push_bytes(format!("{chunk}:1: unexpected symbol near 'char(27)'").as_bytes());
             return false;
         }
-        // SAFETY: protected by the interpreter itself.
-        unsafe { luaL_loadbuffer(self.raw(), code.as_ptr().cast(), code.len(), name.as_ptr()) == 0 }
+        // The parser keeps the name without holding on to it: it has to be on the stack as long.
+        self.push_bytes(name.to_bytes());
+        // SAFETY: protected by the interpreter itself; it leaves a function or a text on top of the name.
+        unsafe {
+            let status = luaL_loadbuffer(self.raw(), code.as_ptr().cast(), code.len(), name.as_ptr());
+            lua_remove(self.raw(), -2);
+            status == 0
+        }
     }
 
     /// Keeps the value on top in the interpreter.

@@ -204,6 +204,8 @@ pub(crate) struct DebugSwitches {
     pub active_expire: bool,
     pub skip_checksum: bool,
     pub pause_cron: bool,
+    /// Scripts may call what is not for them.
+    pub scripts_call_all: bool,
     /// The driver has been asked to let the instance stand still, and has not told what time it is since.
     pub asleep: bool,
     /// A reload that waits for the dump file.
@@ -216,6 +218,7 @@ impl Default for DebugSwitches {
             active_expire: true,
             skip_checksum: false,
             pause_cron: false,
+            scripts_call_all: false,
             asleep: false,
             reload: None,
         }

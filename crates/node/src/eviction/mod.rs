@@ -98,9 +98,13 @@ impl Eviction {
 
 impl Node {
     /// Whether memory was over its limit, without a key to evict, before the command in progress: what a script's commands go by.
-    #[allow(dead_code, reason = "scripts ask this")]
     pub(crate) fn out_of_memory(&self) -> bool {
         self.gate.memory_limited && self.eviction.lacking
+    }
+
+    /// Whether it is over its limit now.
+    pub(crate) fn is_over_limit(&self) -> bool {
+        self.counted_memory() > self.config.settings().maxmemory
     }
 
     /// Makes room as far as that is to be done now. `session` is the one in use, if one is.

@@ -68,6 +68,7 @@ pub(crate) fn rewrite(node: &mut Node, session: &mut Session, _: Args<'_>) {
 /// CONFIG RESETSTAT
 pub(crate) fn resetstat(node: &mut Node, session: &mut Session, _: Args<'_>) {
     node.stats.reset();
+    node.scripting.cache.evicted = 0;
     node.eviction.reset_stats();
     node.lazyfree.reset();
     session.reply.ok();

@@ -28,6 +28,7 @@ pub(crate) fn debug(node: &mut Node, session: &mut Session, args: Args<'_>) {
     match (word.as_slice(), rest.len()) {
         (b"sleep", 1) => sleep(node, session, rest.at(0)),
         (b"set-active-expire", 1) => switch(session, rest.at(0), &mut node.debug.active_expire),
+        (b"set-disable-deny-scripts", 1) => switch(session, rest.at(0), &mut node.debug.scripts_call_all),
         (b"pause-cron", 1) => switch(session, rest.at(0), &mut node.debug.pause_cron),
         (b"set-skip-checksum-validation", 1) => {
             switch(session, rest.at(0), &mut node.debug.skip_checksum);

@@ -47,7 +47,9 @@ pub(crate) fn change(node: &mut Node, spec: &CommandSpec, args: Args<'_>, out: &
             }
         }
         "flush" => {
-            if flush_options(args) {
+            if args.len() > 3 {
+                Err(too_many("flush"))
+            } else if flush_options(args) {
                 node.flush_libraries();
                 out.ok();
                 Ok(())
@@ -67,21 +69,26 @@ pub(crate) fn change(node: &mut Node, spec: &CommandSpec, args: Args<'_>, out: &
 }
 
 fn load_code(node: &mut Node, args: Args<'_>, out: &mut ReplyBuf) -> Result<(), String> {
-    let (replace, code) = match (args.len(), args.at(2)) {
-        (3, code) => (false, code),
-        (4, word) if word.eq_ignore_ascii_case(b"replace") => (true, args.at(3)),
-        (4, word) => return Err(format!("ERR Unknown option given: {}", String::from_utf8_lossy(word))),
-        _ => return Err("ERR wrong number of arguments for 'function|load' command".to_owned()),
-    };
+    let last = args.len() - 1;
+    for word in args.slice(2..last).iter() {
+        if !word.eq_ignore_ascii_case(b"replace") {
+            return Err(format!("ERR Unknown option given: {}", String::from_utf8_lossy(word)));
+        }
+    }
+    let (replace, code) = (last > 2, args.at(last));
     let name = node.load_library(code, replace)?;
     out.bulk(&name);
     Ok(())
 }
 
+fn too_many(subcommand: &str) -> String {
+    format!("ERR unknown subcommand or wrong number of arguments for '{subcommand}'. Try FUNCTION HELP.")
+}
+
 fn restore_payload(node: &mut Node, args: Args<'_>, out: &mut ReplyBuf) -> Result<(), String> {
     const FRAME: &str = "ERR DUMP payload version or checksum are wrong";
     if args.len() > 4 {
-        return Err("ERR wrong number of arguments for 'function|restore' command".to_owned());
+        return Err(too_many("restore"));
     }
     let policy = match args.get(3).map(<[u8]>::to_ascii_lowercase).as_deref() {
         None | Some(b"append") => RestorePolicy::Append,

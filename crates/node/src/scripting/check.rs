@@ -22,6 +22,9 @@ impl Node {
         if flags.no_writes {
             return None;
         }
+        if !flags.allow_oom && self.out_of_memory() {
+            return Some("OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'");
+        }
         if reads_only {
             return Some("ERR Can not execute a script with write flag using *_ro command.");
         }
@@ -40,7 +43,7 @@ impl Node {
         None
     }
 
-    /// Why a script may not call a command, if it may not.
+    /// Why a script may not call a command, if it may not. One that has written may go on with what it has begun.
     pub(crate) fn script_call_refusal(&self, spec: &CommandSpec, reads_only: bool, wrote: bool) -> Option<&'static str> {
         // WAIT answers at once within a script.
         let never = spec.flags.contains(CommandFlags::NOSCRIPT) && spec.full_name != "wait";

@@ -9,6 +9,7 @@ use commands::CommandSpec;
 
 use super::{Engine, Parked};
 use crate::access::refusal_text;
+use crate::exec::{Cost, args_bytes};
 use crate::action::{Action, ConnId};
 use crate::node::Node;
 use crate::session::{Blocked, Session};
@@ -37,6 +38,8 @@ pub(crate) struct Run {
     pub caller: ConnId,
     /// It may write nothing.
     reads_only: bool,
+    /// It may take memory when there is too little.
+    allow_oom: bool,
     /// It has written: it may not be killed any more.
     pub wrote: bool,
     /// When it began, and what time it is for it.
@@ -94,6 +97,7 @@ impl Node {
             engine: invoked.engine,
             caller: session.conn,
             reads_only: invoked.reads_only || (!invoked.flags.undeclared && invoked.flags.no_writes),
+            allow_oom: invoked.flags.allow_oom,
             wrote: false,
             began: self.now,
             began_ns: (self.boot.clock_ns)(),
@@ -198,6 +202,9 @@ impl Node {
                     let nanos = (self.boot.clock_ns)().saturating_sub(before);
                     let index = self.registry.index(spec);
                     self.stats.per_command[index].nanos += nanos;
+                    if self.is_watched() {
+                        self.show(session.db, "lua", spec, args);
+                    }
                     if let Some(mark) = mark {
                         self.replication.cut_transaction(mark);
                     }
@@ -217,6 +224,10 @@ impl Node {
     ) -> Option<Cow<'static, str>> {
         if let Some(text) = self.script_call_refusal(spec, run.reads_only, run.wrote) {
             return Some(text.into());
+        }
+        let needs_memory = spec.flags.contains(commands::Flags::DENYOOM) && !run.allow_oom && !run.wrote;
+        if needs_memory && self.gate.memory_limited && (self.out_of_memory() || self.is_over_limit()) {
+            return Some(crate::eviction::OOM.into());
         }
         if session.unrestricted {
             return None;
@@ -322,10 +333,11 @@ impl Node {
         self.end_run(&mut session, machine, &run);
         if let Some((spec, args)) = &run.request {
             let nanos = (self.boot.clock_ns)().saturating_sub(run.began_ns);
-            let index = self.registry.index(spec);
-            self.stats.per_command[index].nanos += nanos;
-            self.note_slow(&session, spec, args.as_args(), nanos / 1000);
-            self.count_call(&session, index, own_from);
+            let args = args.as_args();
+            let reply_bytes = session.reply.buf.len() - own_from;
+            let cost = Cost { nanos, request_bytes: args_bytes(args), reply_bytes };
+            self.note_executed(&session, spec, args, cost);
+            self.count_call(&mut session, self.registry.index(spec), own_from);
         }
         if let Some(rest) = rest
             && !crate::host::multi::continue_exec(self, &mut session, *rest)

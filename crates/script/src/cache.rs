@@ -82,7 +82,9 @@ impl ScriptCache {
         self.next += 1;
         if self.order.len() > 2 * MAX_EVALUATED {
             let scripts = &self.scripts;
-            self.order.retain(|(place, sha)| scripts.get(sha).is_some_and(|script| script.evaluated == Some(*place)));
+            self.order.retain(|(place, sha)| {
+                scripts.get(sha).is_some_and(|script| script.evaluated == Some(*place))
+            });
         }
     }
 
@@ -96,7 +98,14 @@ impl ScriptCache {
     }
 
     /// Adds a script that is not there yet. Gives the functions of those that it drives out.
-    pub fn add(&mut self, sha: [u8; 40], body: &[u8], flags: Flags, function: FunctionRef, evaluated: bool) -> Vec<FunctionRef> {
+    pub fn add(
+        &mut self,
+        sha: [u8; 40],
+        body: &[u8],
+        flags: Flags,
+        function: FunctionRef,
+        evaluated: bool,
+    ) -> Vec<FunctionRef> {
         let mut gone = Vec::new();
         let mut place = None;
         if evaluated {

@@ -92,8 +92,9 @@ impl Libraries {
     pub fn bytes(&self) -> usize {
         let of = |library: &Library| {
             let functions = library.functions.iter();
-            let functions = functions
-                .map(|function| function.name.len() * 2 + function.description.as_ref().map_or(0, |text| text.len()) + 160);
+            let functions = functions.map(|function| {
+                function.name.len() * 2 + function.description.as_ref().map_or(0, |text| text.len()) + 160
+            });
             library.code.len() + library.name.len() * 2 + 96 + functions.sum::<usize>()
         };
         self.libraries.values().map(of).sum()
@@ -123,7 +124,10 @@ impl Libraries {
         for function in &library.functions {
             let owner = self.functions.get(&*function.name.to_ascii_lowercase());
             if owner.is_some_and(|(owner, _)| *owner != library.name) {
-                return Err(format!("ERR Function {} already exists", String::from_utf8_lossy(&function.name)));
+                return Err(format!(
+                    "ERR Function {} already exists",
+                    String::from_utf8_lossy(&function.name)
+                ));
             }
         }
         Ok(())

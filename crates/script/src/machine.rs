@@ -141,7 +141,9 @@ impl Machine {
     }
 
     fn begin(&mut self, arguments: i32) -> Result<(), String> {
-        self.state.begin(arguments, describe, conclude).map_err(|error| format!("ERR no stack for the script: {error}"))
+        self.state
+            .begin(arguments, describe, conclude)
+            .map_err(|error| format!("ERR no stack for the script: {error}"))
     }
 
     /// Lets the script go on until it stops.
@@ -245,7 +247,9 @@ impl Machine {
         let header = LibraryHeader::of(body)?;
         let registered = self.state.exchange().loading.take().unwrap_or_default();
         let failed = match self.state.exchange().error.take() {
-            Some(error) => Some(format!("ERR Error registering functions: {}", String::from_utf8_lossy(&error.text))),
+            Some(error) => {
+                Some(format!("ERR Error registering functions: {}", String::from_utf8_lossy(&error.text)))
+            }
             None if registered.is_empty() => Some("ERR No functions registered".to_owned()),
             None if registered.iter().any(|function| !is_name(&function.name)) => {
                 Some(format!("ERR Function {NAME_RULE}"))
@@ -286,13 +290,17 @@ impl Machine {
 
 impl std::fmt::Debug for Machine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Machine").field("memory", &self.memory()).field("running", &self.is_running()).finish()
+        f.debug_struct("Machine")
+            .field("memory", &self.memory())
+            .field("running", &self.is_running())
+            .finish()
     }
 }
 
 /// Whether two functions have one name.
 fn has_twice(registered: &[crate::library::Registration]) -> bool {
-    let names: std::collections::HashSet<&[u8]> = registered.iter().map(|function| &function.name[..]).collect();
+    let names: std::collections::HashSet<&[u8]> =
+        registered.iter().map(|function| &function.name[..]).collect();
     names.len() < registered.len()
 }
 

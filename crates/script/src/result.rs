@@ -126,8 +126,12 @@ fn verbatim(stack: &mut Stack<'_>, out: &mut ReplyBuf) {
     stack.field(-2, "string");
     let format = stack.string(-2).unwrap_or(b"txt");
     // Three bytes, whatever the script gives.
-    let format: String =
-        format.iter().chain(b"   ").take(3).map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' }).collect();
+    let format: String = format
+        .iter()
+        .chain(b"   ")
+        .take(3)
+        .map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' })
+        .collect();
     out.verbatim(&format, stack.string(-1).unwrap_or_default());
     stack.pop(2);
 }

@@ -60,7 +60,15 @@ pub(crate) fn build(state: &mut State) -> Sandbox {
     put(state, c"pairs");
 
     for (name, functions) in [
-        (c"table", &[("insert", Guard::Refuse), ("remove", Guard::Refuse), ("sort", Guard::Refuse), ("setn", Guard::Refuse)][..]),
+        (
+            c"table",
+            &[
+                ("insert", Guard::Refuse),
+                ("remove", Guard::Refuse),
+                ("sort", Guard::Refuse),
+                ("setn", Guard::Refuse),
+            ][..],
+        ),
         (
             c"string",
             &[

@@ -3,7 +3,11 @@
 use crate::{Invocation, Limits, Machine, Step};
 
 /// Runs a script whose calls are answered by `answer`; gives the result as it would go to a client.
-pub(crate) fn run_with(machine: &mut Machine, code: &str, mut answer: impl FnMut(&[Vec<u8>]) -> Vec<u8>) -> String {
+pub(crate) fn run_with(
+    machine: &mut Machine,
+    code: &str,
+    mut answer: impl FnMut(&[Vec<u8>]) -> Vec<u8>,
+) -> String {
     let function = match machine.compile(code.as_bytes()) {
         Ok(function) => function,
         Err(error) => return format!("compile: {error}"),
@@ -68,13 +72,28 @@ fn values_become_replies() {
 #[test]
 fn errors_say_where() {
     for (code, reply) in [
-        ("return foo", "-ERR user_script:1: Script attempted to access nonexistent global variable 'foo' script: on @user_script:1.\r\n"),
-        ("\nfoo = 1", "-ERR user_script:2: Attempt to modify a readonly table script: on @user_script:2.\r\n"),
+        (
+            "return foo",
+            "-ERR user_script:1: Script attempted to access nonexistent global variable 'foo' script: on @user_script:1.\r\n",
+        ),
+        (
+            "\nfoo = 1",
+            "-ERR user_script:2: Attempt to modify a readonly table script: on @user_script:2.\r\n",
+        ),
         ("error({err='xx'})", "-xx script: on @user_script:1.\r\n"),
         ("error()", "-ERR nil script: on @user_script:1.\r\n"),
-        ("redis.call()", "-ERR Please specify at least one argument for this call script: on @user_script:1.\r\n"),
-        ("redis.call({})", "-ERR Command arguments must be strings or integers script: on @user_script:1.\r\n"),
-        ("local ok, e = pcall(redis.call) return {type(e), e}", "*2\r\n$6\r\nstring\r\n$50\r\nERR Please specify at least one argument for this call\r\n"),
+        (
+            "redis.call()",
+            "-ERR Please specify at least one argument for this call script: on @user_script:1.\r\n",
+        ),
+        (
+            "redis.call({})",
+            "-ERR Command arguments must be strings or integers script: on @user_script:1.\r\n",
+        ),
+        (
+            "local ok, e = pcall(redis.call) return {type(e), e}",
+            "*2\r\n$6\r\nstring\r\n$50\r\nERR Please specify at least one argument for this call\r\n",
+        ),
         ("local ok, e = pcall(error, {a = 1}) return type(e)", "$5\r\ntable\r\n"),
         ("return redis.pcall({})", "-ERR Command arguments must be strings or integers\r\n"),
         ("x x", "compile: user_script:1: '=' expected near 'x'"),
@@ -100,15 +119,31 @@ fn the_sandbox_holds() {
         assert!(run(code).contains("Attempt to modify a readonly table"), "{code}: {}", run(code));
     }
     for code in [
-        "loadfile('x')", "dofile('x')", "print('x')", "require('os')", "os.execute('x')", "io.open('x')", "debug.getinfo(1)",
-        "newproxy()", "getfenv()", "setfenv(1, {})", "package.path()", "module('x')",
+        "loadfile('x')",
+        "dofile('x')",
+        "print('x')",
+        "require('os')",
+        "os.execute('x')",
+        "io.open('x')",
+        "debug.getinfo(1)",
+        "newproxy()",
+        "getfenv()",
+        "setfenv(1, {})",
+        "package.path()",
+        "module('x')",
     ] {
         let reply = run(code);
-        assert!(reply.contains("nonexistent global variable") || reply.contains("nil value"), "{code}: {reply}");
+        assert!(
+            reply.contains("nonexistent global variable") || reply.contains("nil value"),
+            "{code}: {reply}"
+        );
     }
     assert_eq!(run("return loadstring('\\27Lua')"), "_\r\n");
     assert!(run("return load(function() return nil end)").starts_with('_'));
-    assert_eq!(run("return load(coroutine.wrap(function() coroutine.yield('return ') coroutine.yield('7') end))()"), ":7\r\n");
+    assert_eq!(
+        run("return load(coroutine.wrap(function() coroutine.yield('return ') coroutine.yield('7') end))()"),
+        ":7\r\n"
+    );
 }
 
 #[test]
@@ -124,7 +159,10 @@ fn nothing_escapes_the_limits() {
         ("local function f() return 1 + f() end f()", "stack overflow"),
         ("return string.rep('x', 100):find(string.rep('x?', 1e6))", "pattern too complex"),
         ("local s = string.rep('a', 8192) return (s:find(string.rep('a?', 8192)))", ":1"),
-        ("local function f(n) return coroutine.wrap(function() return f(n + 1) end)() end return f(1)", "C stack overflow"),
+        (
+            "local function f(n) return coroutine.wrap(function() return f(n + 1) end)() end return f(1)",
+            "C stack overflow",
+        ),
         ("local function f() return (string.gsub('x', 'x', f)) end f()", "C stack overflow"),
         ("local t = {} for i = 1, 1e4 do t = {t} end return t", "reached lua stack limit"),
         ("local t = {} t[1] = t return t", "reached lua stack limit"),
@@ -177,12 +215,24 @@ fn libraries_register_functions() {
     assert_eq!(library.functions.len(), 2);
     assert!(library.functions[1].flags.no_writes);
     for (body, error) in [
-        ("redis.call('x')", "ERR Error registering functions: ERR user_function:2: Script attempted to access nonexistent global variable 'call'"),
-        ("return pairs", "ERR Error registering functions: ERR user_function:2: Script attempted to access nonexistent global variable 'pairs'"),
+        (
+            "redis.call('x')",
+            "ERR Error registering functions: ERR user_function:2: Script attempted to access nonexistent global variable 'call'",
+        ),
+        (
+            "return pairs",
+            "ERR Error registering functions: ERR user_function:2: Script attempted to access nonexistent global variable 'pairs'",
+        ),
         ("x = 1", "ERR Error registering functions: ERR user_function:2: Attempt to modify a readonly table"),
         ("return 1", "ERR No functions registered"),
-        ("redis.register_function('x y', function() end)", "ERR Function names can only contain letters, numbers, or underscores(_) and must be at least one character long"),
-        ("redis.register_function(1)", "ERR Error registering functions: ERR calling server.register_function with a single argument is only applicable to Lua table (representing named arguments)."),
+        (
+            "redis.register_function('x y', function() end)",
+            "ERR Function names can only contain letters, numbers, or underscores(_) and must be at least one character long",
+        ),
+        (
+            "redis.register_function(1)",
+            "ERR Error registering functions: ERR calling server.register_function with a single argument is only applicable to Lua table (representing named arguments).",
+        ),
     ] {
         assert_eq!(load(format!("#!lua name=other\n{body}").as_bytes()).unwrap_err(), error);
     }
@@ -199,13 +249,25 @@ fn libraries_of_values() {
         ("return bit.tohex(-1, 4)", "$4\r\nffff\r\n"),
         ("return bit.bnot(0)", ":-1\r\n"),
         ("return bit.lshift(1, 31)", ":-2147483648\r\n"),
-        ("return cjson.encode({1, 'a/b', {x = cjson.null}, 1.5, true})", "$30\r\n[1,\"a\\/b\",{\"x\":null},1.5,true]\r\n"),
+        (
+            "return cjson.encode({1, 'a/b', {x = cjson.null}, 1.5, true})",
+            "$30\r\n[1,\"a\\/b\",{\"x\":null},1.5,true]\r\n",
+        ),
         ("return cjson.encode({})", "$2\r\n{}\r\n"),
-        ("local t = cjson.decode('{\"a\":[1,2,{\"b\":\"\\\\u00e9\"}],\"n\":null}') return {t.a[2], t.a[3].b, t.n == cjson.null and 1 or 0}", "*3\r\n:2\r\n$2\r\né\r\n:1\r\n"),
-        ("local ok, e = pcall(cjson.decode, '[') return e", "$45\r\nExpected value but found T_END at character 2\r\n"),
+        (
+            "local t = cjson.decode('{\"a\":[1,2,{\"b\":\"\\\\u00e9\"}],\"n\":null}') return {t.a[2], t.a[3].b, t.n == cjson.null and 1 or 0}",
+            "*3\r\n:2\r\n$2\r\né\r\n:1\r\n",
+        ),
+        (
+            "local ok, e = pcall(cjson.decode, '[') return e",
+            "$45\r\nExpected value but found T_END at character 2\r\n",
+        ),
         ("return cmsgpack.unpack(cmsgpack.pack({1, 'x', -5, 1.5, {a = 300}}))[5].a", ":300\r\n"),
         ("local n, v = cmsgpack.unpack_one(cmsgpack.pack(1, 2)) return {n, v}", "*2\r\n:1\r\n:1\r\n"),
-        ("return {struct.unpack('>I2<i4s', struct.pack('>I2<i4s', 258, -2, 'abc'))}", "*4\r\n:258\r\n:-2\r\n$3\r\nabc\r\n:11\r\n"),
+        (
+            "return {struct.unpack('>I2<i4s', struct.pack('>I2<i4s', 258, -2, 'abc'))}",
+            "*4\r\n:258\r\n:-2\r\n$3\r\nabc\r\n:11\r\n",
+        ),
         ("return struct.size('!8bl')", ":16\r\n"),
     ] {
         assert_eq!(run(code), reply, "{code}");

@@ -34,7 +34,11 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         // What a script may do is not for its row to say.
         .acl_instead(Acl::READ, Acl::SCRIPTING)
         .keys(&[KEYS_READ])
-        .doc("sha1 numkeys [key [key ...]] [arg [arg ...]]", "Runs a script that only reads, by its SHA1.", COST),
+        .doc(
+            "sha1 numkeys [key [key ...]] [arg [arg ...]]",
+            "Runs a script that only reads, by its SHA1.",
+            COST,
+        ),
     host("eval_ro", -3, GROUP, "7.0.0")
         .flags(RUNS | READONLY)
         // What a script may do is not for its row to say.
@@ -110,14 +114,22 @@ const fn script() -> CommandSpec {
         sub("script|debug", -3, NOSCRIPT).doc("<YES | SYNC | NO>", "Sets the debug mode of scripts.", "O(1)"),
         sub("script|exists", -3, NOSCRIPT | STALE)
             .tips(&["request_policy:all_shards", "response_policy:agg_logical_and"])
-            .doc("sha1 [sha1 ...]", "Tells which scripts are cached.", "O(N), N being the number of scripts asked for"),
+            .doc(
+                "sha1 [sha1 ...]",
+                "Tells which scripts are cached.",
+                "O(N), N being the number of scripts asked for",
+            ),
         sub("script|flush", -2, NOSCRIPT | STALE).tips(EVERY_NODE).doc(
             "[ASYNC | SYNC]",
             "Empties the cache of scripts.",
             "O(N), N being the number of scripts",
         ),
         help("script|help", GROUP, "5.0.0").acl(Acl::SCRIPTING),
-        sub("script|kill", 2, NOSCRIPT | ALLOW_BUSY).tips(ONE_OF_ALL).doc("", "Ends the script that is running.", "O(1)"),
+        sub("script|kill", 2, NOSCRIPT | ALLOW_BUSY).tips(ONE_OF_ALL).doc(
+            "",
+            "Ends the script that is running.",
+            "O(1)",
+        ),
         sub("script|load", 3, NOSCRIPT | STALE).tips(EVERY_NODE).doc(
             "script",
             "Caches a script.",

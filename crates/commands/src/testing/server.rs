@@ -148,7 +148,9 @@ fn every_row_is_complete() {
             );
             assert!(spec.arity != 0 && spec.name == spec.name.to_lowercase(), "{name}");
             assert!(
-                spec.is_write() || spec.group == "scripting" || !spec.keys.iter().any(|key| key.flags.intersects(crate::KeyFlags::UPDATE)),
+                spec.is_write()
+                    || spec.group == "scripting"
+                    || !spec.keys.iter().any(|key| key.flags.intersects(crate::KeyFlags::UPDATE)),
                 "{name}"
             );
             let tokens = spec.syntax.matches(['[', '<']).count();

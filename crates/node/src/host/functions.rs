@@ -29,8 +29,14 @@ fn call(node: &mut Node, session: &mut Session, args: Args<'_>, reads_only: bool
         Err(error) => return session.reply.error(error),
     };
     let (keys, rest) = split(args, keys);
-    let invoked =
-        Invoked { engine: Engine::Functions, function: callback, flags, reads_only, keys: &keys, args: &rest };
+    let invoked = Invoked {
+        engine: Engine::Functions,
+        function: callback,
+        flags,
+        reads_only,
+        keys: &keys,
+        args: &rest,
+    };
     node.run_script(session, args, &invoked);
 }
 
@@ -103,9 +109,9 @@ fn restore_payload(node: &mut Node, args: Args<'_>, out: &mut ReplyBuf) -> Resul
     let verify = node.env.verify_dump;
     let libraries = rdb::read_functions(args.at(2), verify).map_err(|error| match error {
         rdb::Error::UnknownType { .. } => "ERR given type is not a function".to_owned(),
-        rdb::Error::UnsupportedVersion { .. } | rdb::Error::ChecksumMismatch { .. } | rdb::Error::Truncated { .. } => {
-            FRAME.to_owned()
-        }
+        rdb::Error::UnsupportedVersion { .. }
+        | rdb::Error::ChecksumMismatch { .. }
+        | rdb::Error::Truncated { .. } => FRAME.to_owned(),
         _ => "ERR failed loading functions payload".to_owned(),
     })?;
     node.add_functions(&libraries, policy)?;
@@ -173,7 +179,9 @@ pub(crate) fn list(node: &mut Node, session: &mut Session, args: Args<'_>) {
         .scripting
         .libraries
         .iter()
-        .filter(|library| pattern.is_none_or(|pattern| commands::glob::matches_ignore_case(pattern, &library.name)))
+        .filter(|library| {
+            pattern.is_none_or(|pattern| commands::glob::matches_ignore_case(pattern, &library.name))
+        })
         .collect();
     out.array(libraries.len());
     for library in libraries {

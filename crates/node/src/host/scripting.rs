@@ -87,8 +87,9 @@ impl Node {
         let text = Shebang::of_script(body)?;
         let rng = &mut self.rng;
         let machine = self.scripting.machine(Engine::Scripts, || rng.u64(..));
-        let function =
-            machine.compile(text.code).map_err(|error| format!("ERR Error compiling script (new function): {error}"))?;
+        let function = machine
+            .compile(text.code)
+            .map_err(|error| format!("ERR Error compiling script (new function): {error}"))?;
         let gone = self.scripting.cache.add(sha, body, text.flags, function, evaluated);
         let machine = self.scripting.machine(Engine::Scripts, || 0);
         for function in gone {
@@ -129,7 +130,9 @@ pub(crate) fn show(node: &mut Node, session: &mut Session, args: Args<'_>) {
 pub(super) fn flush_options(args: Args<'_>) -> bool {
     match args.get(2) {
         None => true,
-        Some(word) => args.len() == 3 && (word.eq_ignore_ascii_case(b"sync") || word.eq_ignore_ascii_case(b"async")),
+        Some(word) => {
+            args.len() == 3 && (word.eq_ignore_ascii_case(b"sync") || word.eq_ignore_ascii_case(b"async"))
+        }
     }
 }
 

@@ -23,7 +23,9 @@ impl Node {
             return None;
         }
         if !flags.allow_oom && self.out_of_memory() {
-            return Some("OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'");
+            return Some(
+                "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
+            );
         }
         if reads_only {
             return Some("ERR Can not execute a script with write flag using *_ro command.");
@@ -44,7 +46,12 @@ impl Node {
     }
 
     /// Why a script may not call a command, if it may not. One that has written may go on with what it has begun.
-    pub(crate) fn script_call_refusal(&self, spec: &CommandSpec, reads_only: bool, wrote: bool) -> Option<&'static str> {
+    pub(crate) fn script_call_refusal(
+        &self,
+        spec: &CommandSpec,
+        reads_only: bool,
+        wrote: bool,
+    ) -> Option<&'static str> {
         // WAIT answers at once within a script.
         let never = spec.flags.contains(CommandFlags::NOSCRIPT) && spec.full_name != "wait";
         if never && !self.debug.scripts_call_all {
@@ -84,16 +91,23 @@ impl Node {
     pub(crate) fn declared_flags(&self, spec: &CommandSpec, args: Args<'_>) -> Option<Flags> {
         match spec.full_name {
             "eval" | "eval_ro" => script::Shebang::of_script(args.get(1)?).ok().map(|text| text.flags),
-            "evalsha" | "evalsha_ro" => self.scripting.cache.find(args.get(1)?).map(|(_, script)| script.flags),
-            "fcall" | "fcall_ro" => self.scripting.libraries.function(args.get(1)?).map(|(_, function)| function.flags),
+            "evalsha" | "evalsha_ro" => {
+                self.scripting.cache.find(args.get(1)?).map(|(_, script)| script.flags)
+            }
+            "fcall" | "fcall_ro" => {
+                self.scripting.libraries.function(args.get(1)?).map(|(_, function)| function.flags)
+            }
             _ => None,
         }
     }
 
     /// What others are told while a script holds everything up.
     pub(crate) fn busy_error(&self) -> &'static str {
-        let functions =
-            self.scripting.parked.as_ref().is_some_and(|parked| parked.run.engine == super::Engine::Functions);
+        let functions = self
+            .scripting
+            .parked
+            .as_ref()
+            .is_some_and(|parked| parked.run.engine == super::Engine::Functions);
         if functions {
             "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
         } else {

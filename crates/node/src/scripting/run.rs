@@ -9,8 +9,8 @@ use commands::CommandSpec;
 
 use super::{Engine, Parked};
 use crate::access::refusal_text;
-use crate::exec::{Cost, args_bytes};
 use crate::action::{Action, ConnId};
+use crate::exec::{Cost, args_bytes};
 use crate::node::Node;
 use crate::session::{Blocked, Session};
 use crate::time::Now;
@@ -196,7 +196,8 @@ impl Node {
                 }
                 None => {
                     run.wrote |= spec.is_write();
-                    let mark = (replication & script::repl::REPLICA == 0).then(|| self.replication.transaction_mark());
+                    let mark = (replication & script::repl::REPLICA == 0)
+                        .then(|| self.replication.transaction_mark());
                     let before = (self.boot.clock_ns)();
                     self.call(session, spec, args, None);
                     let nanos = (self.boot.clock_ns)().saturating_sub(before);
@@ -281,7 +282,8 @@ impl Node {
         if let Some(conn) = self.replication.upstream.as_ref().and_then(|upstream| upstream.conn) {
             self.actions.push(Action::PauseReading(conn));
         }
-        self.scripting.parked = Some(Box::new(Parked { machine, run, orphan: None, stream: None, loaded: Vec::new() }));
+        self.scripting.parked =
+            Some(Box::new(Parked { machine, run, orphan: None, stream: None, loaded: Vec::new() }));
         self.gate.busy = true;
     }
 

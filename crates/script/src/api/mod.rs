@@ -31,7 +31,8 @@ const VALKEY_VERSION: (&str, f64) = ("9.1.0", 0x0009_0100 as f64);
 
 /// Levels and versions.
 pub(crate) fn constants(stack: &mut Stack<'_>) {
-    for (name, level) in [("LOG_DEBUG", 0.0), ("LOG_VERBOSE", 1.0), ("LOG_NOTICE", 2.0), ("LOG_WARNING", 3.0)] {
+    for (name, level) in [("LOG_DEBUG", 0.0), ("LOG_VERBOSE", 1.0), ("LOG_NOTICE", 2.0), ("LOG_WARNING", 3.0)]
+    {
         stack.push_number(level);
         stack.set_field(-2, name);
     }

@@ -54,11 +54,15 @@ fn named(stack: &mut Stack<'_>) -> Result<Registration, Raise> {
         match &key[..] {
             b"function_name" => match stack.string(-1) {
                 Some(text) => name = Some(text.to_vec()),
-                None => return raise("function_name argument given to server.register_function must be a string"),
+                None => {
+                    return raise("function_name argument given to server.register_function must be a string");
+                }
             },
             b"description" => match stack.string(-1) {
                 Some(text) => description = Some(text.to_vec()),
-                None => return raise("description argument given to server.register_function must be a string"),
+                None => {
+                    return raise("description argument given to server.register_function must be a string");
+                }
             },
             b"callback" => {
                 if stack.kind(-1) != Kind::Function {

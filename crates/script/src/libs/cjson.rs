@@ -107,7 +107,8 @@ fn encode_sparse_array(stack: &mut Stack<'_>) -> Result<usize, Raise> {
 fn encode_max_depth(stack: &mut Stack<'_>) -> Result<usize, Raise> {
     let depth = integer_option(stack, 1, 1, i64::from(i32::MAX))?;
     let settings = &mut stack.exchange().cjson;
-    settings.encode_max_depth = depth.map_or(settings.encode_max_depth, |depth| depth.min(DEPTH_LIMIT) as usize);
+    settings.encode_max_depth =
+        depth.map_or(settings.encode_max_depth, |depth| depth.min(DEPTH_LIMIT) as usize);
     let depth = settings.encode_max_depth;
     stack.push_number(depth as f64);
     Ok(1)
@@ -116,7 +117,8 @@ fn encode_max_depth(stack: &mut Stack<'_>) -> Result<usize, Raise> {
 fn decode_max_depth(stack: &mut Stack<'_>) -> Result<usize, Raise> {
     let depth = integer_option(stack, 1, 1, i64::from(i32::MAX))?;
     let settings = &mut stack.exchange().cjson;
-    settings.decode_max_depth = depth.map_or(settings.decode_max_depth, |depth| depth.min(DEPTH_LIMIT) as usize);
+    settings.decode_max_depth =
+        depth.map_or(settings.decode_max_depth, |depth| depth.min(DEPTH_LIMIT) as usize);
     let depth = settings.decode_max_depth;
     stack.push_number(depth as f64);
     Ok(1)

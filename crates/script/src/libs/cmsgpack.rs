@@ -251,7 +251,13 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn unpack_some(stack: &mut Stack<'_>, limit: i64, offset: i64, all: bool, function: &str) -> Result<usize, Raise> {
+fn unpack_some(
+    stack: &mut Stack<'_>,
+    limit: i64,
+    offset: i64,
+    all: bool,
+    function: &str,
+) -> Result<usize, Raise> {
     let data = string_argument(stack, 1, function)?.to_vec();
     if offset < 0 || limit < 0 {
         return Err(Raise::At(format!(

@@ -21,9 +21,7 @@ fn number_argument(stack: &Stack<'_>, index: i32, function: &str) -> Result<f64,
 fn string_argument<'a>(stack: &'a Stack<'_>, index: i32, function: &str) -> Result<&'a [u8], Raise> {
     match stack.kind(index) {
         Kind::String | Kind::Number => Ok(stack.bytes(index).unwrap_or_default()),
-        kind => {
-            Err(bad_argument(index as usize, function, &format!("string expected, got {}", kind.name())))
-        }
+        kind => Err(bad_argument(index as usize, function, &format!("string expected, got {}", kind.name()))),
     }
 }
 

@@ -172,7 +172,11 @@ fn unpack(stack: &mut Stack<'_>) -> Result<usize, Raise> {
             }
             b'd' => {
                 let bytes = item.try_into().unwrap_or_default();
-                stack.push_number(if format.big { f64::from_be_bytes(bytes) } else { f64::from_le_bytes(bytes) });
+                stack.push_number(if format.big {
+                    f64::from_be_bytes(bytes)
+                } else {
+                    f64::from_le_bytes(bytes)
+                });
             }
             b'c' => stack.push_bytes(item),
             b's' => {

@@ -10,10 +10,11 @@ use std::ffi::c_int;
 use std::ptr::addr_of;
 
 use mlua::ffi::{
-    LUA_TNIL, LUA_TSTRING, LUA_TTABLE, lua_CFunction, lua_State, lua_checkstack, lua_error, lua_getmetatable, lua_gettop, lua_insert, lua_objlen,
-    lua_pushcclosure, lua_pushlightuserdata, lua_pushlstring_, lua_pushnil, lua_pushvalue, lua_rawget_, lua_rawgeti_, lua_remove,
-    lua_replace, lua_settop, lua_tocfunction, lua_toboolean, lua_tolstring, lua_type, lua_upvalueindex,
-    luaL_checkinteger, luaL_checktype, luaL_optinteger,
+    LUA_TNIL, LUA_TSTRING, LUA_TTABLE, lua_CFunction, lua_State, lua_checkstack, lua_error, lua_getmetatable,
+    lua_gettop, lua_insert, lua_objlen, lua_pushcclosure, lua_pushlightuserdata, lua_pushlstring_,
+    lua_pushnil, lua_pushvalue, lua_rawget_, lua_rawgeti_, lua_remove, lua_replace, lua_settop,
+    lua_toboolean, lua_tocfunction, lua_tolstring, lua_type, lua_upvalueindex, luaL_checkinteger,
+    luaL_checktype, luaL_optinteger,
 };
 
 /// Its address is the mark.
@@ -165,7 +166,11 @@ unsafe extern "C-unwind" fn unpack(l: *mut lua_State) -> c_int {
     unsafe {
         luaL_checktype(l, 1, LUA_TTABLE);
         let from = luaL_optinteger(l, 2, 1) as c_int;
-        let to = if lua_type(l, 3) <= LUA_TNIL { lua_objlen(l, 1) as c_int } else { luaL_checkinteger(l, 3) as c_int };
+        let to = if lua_type(l, 3) <= LUA_TNIL {
+            lua_objlen(l, 1) as c_int
+        } else {
+            luaL_checkinteger(l, 3) as c_int
+        };
         let count = i64::from(to) - i64::from(from) + 1;
         if count <= 0 {
             return 0;

@@ -5,12 +5,12 @@ use std::marker::PhantomData;
 use std::ptr;
 
 use mlua::ffi::{
-    LUA_TBOOLEAN, LUA_TFUNCTION, LUA_TLIGHTUSERDATA, LUA_TNIL, LUA_TNONE, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE,
-    LUA_TTHREAD, lua_Debug, lua_State, lua_checkstack, lua_createtable, lua_getinfo, lua_getmetatable,
-    lua_getstack, lua_gettop, lua_insert, lua_next, lua_pushboolean, lua_pushlightuserdata,
-    lua_pushlstring_, lua_pushnil, lua_pushnumber, lua_pushvalue, lua_rawget_, lua_rawgeti_,
-    lua_rawset, lua_rawseti_, lua_replace, lua_setmetatable, lua_settop, lua_toboolean, lua_tolstring,
-    lua_tonumber, lua_touserdata, lua_type,
+    LUA_TBOOLEAN, LUA_TFUNCTION, LUA_TLIGHTUSERDATA, LUA_TNIL, LUA_TNONE, LUA_TNUMBER, LUA_TSTRING,
+    LUA_TTABLE, LUA_TTHREAD, lua_Debug, lua_State, lua_checkstack, lua_createtable, lua_getinfo,
+    lua_getmetatable, lua_getstack, lua_gettop, lua_insert, lua_next, lua_pushboolean, lua_pushlightuserdata,
+    lua_pushlstring_, lua_pushnil, lua_pushnumber, lua_pushvalue, lua_rawget_, lua_rawgeti_, lua_rawset,
+    lua_rawseti_, lua_replace, lua_setmetatable, lua_settop, lua_toboolean, lua_tolstring, lua_tonumber,
+    lua_touserdata, lua_type,
 };
 
 use super::coroutine::{Event, Exchange, suspend};
@@ -193,7 +193,8 @@ impl Stack<'_> {
         match raise {
             Raise::At(text) => {
                 let place = self.place(1).filter(|place| place.line > 0);
-                let place = place.map(|place| [&place.short[..], format!(":{}: ", place.line).as_bytes()].concat());
+                let place =
+                    place.map(|place| [&place.short[..], format!(":{}: ", place.line).as_bytes()].concat());
                 self.push_bytes(&[&place.unwrap_or_default()[..], text.as_bytes()].concat());
             }
             Raise::Text(text) => self.push_bytes(text.as_bytes()),
@@ -339,7 +340,9 @@ impl Stack<'_> {
     pub fn place(&self, level: i32) -> Option<Place> {
         unsafe {
             let mut info: lua_Debug = std::mem::zeroed();
-            if lua_getstack(self.l, level, &mut info) == 0 || lua_getinfo(self.l, c"Sl".as_ptr(), &mut info) == 0 {
+            if lua_getstack(self.l, level, &mut info) == 0
+                || lua_getinfo(self.l, c"Sl".as_ptr(), &mut info) == 0
+            {
                 return None;
             }
             let text = |text: *const std::ffi::c_char| std::ffi::CStr::from_ptr(text).to_bytes().to_vec();

@@ -4,9 +4,10 @@ use std::ffi::{CStr, CString, c_int};
 use std::ptr;
 
 use mlua::ffi::{
-    LUA_GCCOLLECT, LUA_GLOBALSINDEX, LUA_MULTRET, LUA_REGISTRYINDEX, lua_State, lua_close, lua_gc, lua_getfield_,
-    lua_newstate, lua_pcall, lua_pushvalue, lua_rawgeti_, lua_remove, lua_replace, lua_setfield, lua_settop, luaL_loadbuffer,
-    luaL_ref, luaL_unref, luaopen_base, luaopen_math, luaopen_os, luaopen_string, luaopen_table,
+    LUA_GCCOLLECT, LUA_GLOBALSINDEX, LUA_MULTRET, LUA_REGISTRYINDEX, lua_State, lua_close, lua_gc,
+    lua_getfield_, lua_newstate, lua_pcall, lua_pushvalue, lua_rawgeti_, lua_remove, lua_replace,
+    lua_setfield, lua_settop, luaL_loadbuffer, luaL_ref, luaL_unref, luaopen_base, luaopen_math, luaopen_os,
+    luaopen_string, luaopen_table,
 };
 
 use super::coroutine::{Event, Exchange, Link, Running, set_hook};
@@ -162,7 +163,12 @@ impl State {
 
     /// Puts the function on the stack, with its `arguments` above it, on a stack of its own. `handler` is asked about errors where
     /// they happen; `after` makes something of what is left.
-    pub fn begin(&mut self, arguments: i32, handler: Native, after: fn(&mut Stack<'_>, bool)) -> std::io::Result<()> {
+    pub fn begin(
+        &mut self,
+        arguments: i32,
+        handler: Native,
+        after: fn(&mut Stack<'_>, bool),
+    ) -> std::io::Result<()> {
         let stack = self.stack();
         let function = stack.top() - arguments;
         assert!(function > 0);

@@ -130,14 +130,18 @@ impl Parser<'_> {
         let digits = rest.strip_prefix(b"-").unwrap_or(rest);
         let hexadecimal = digits.len() > 2 && digits[0] == b'0' && digits[1] | 32 == b'x';
         if !digits.first().is_some_and(u8::is_ascii_digit) {
-            return if self.settings.decode_invalid { self.invalid_number(at) } else { Kind::Error("invalid number") };
+            return if self.settings.decode_invalid {
+                self.invalid_number(at)
+            } else {
+                Kind::Error("invalid number")
+            };
         }
         if hexadecimal && self.settings.decode_invalid {
             let len = digits[2..].iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
             if len > 0 {
-                let value = digits[2..2 + len]
-                    .iter()
-                    .fold(0.0, |value, &byte| value * 16.0 + f64::from(char::from(byte).to_digit(16).unwrap_or(0)));
+                let value = digits[2..2 + len].iter().fold(0.0, |value, &byte| {
+                    value * 16.0 + f64::from(char::from(byte).to_digit(16).unwrap_or(0))
+                });
                 self.at = at + rest.len() - digits.len() + 2 + len;
                 return Kind::Number(if rest.len() > digits.len() { -value } else { value });
             }
@@ -205,7 +209,9 @@ impl Parser<'_> {
     fn unicode(&mut self, out: &mut Vec<u8>) -> Result<(), &'static str> {
         let unit = |at: usize| {
             let escape = self.text.get(at..at + 6)?.strip_prefix(b"\\u")?;
-            let digits = std::str::from_utf8(escape).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
+            let digits = std::str::from_utf8(escape)
+                .ok()
+                .filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
             u32::from_str_radix(digits, 16).ok()
         };
         const INVALID: &str = "invalid unicode escape code";
@@ -256,7 +262,9 @@ impl Parser<'_> {
         let mut token = self.token();
         if !matches!(token.kind, Kind::ObjectEnd) {
             loop {
-                let Kind::String(key) = &token.kind else { return Err(token.unexpected("object key string")) };
+                let Kind::String(key) = &token.kind else {
+                    return Err(token.unexpected("object key string"));
+                };
                 stack.push_bytes(key);
                 let colon = self.token();
                 if !matches!(colon.kind, Kind::Colon) {

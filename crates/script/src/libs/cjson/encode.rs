@@ -102,7 +102,11 @@ fn object(stack: &mut Stack<'_>, settings: &Settings, out: &mut Vec<u8>, depth: 
                 out.push(b'"');
             }
             Kind::String => string(stack.bytes(-2).unwrap_or_default(), out),
-            _ => return Err(Raise::At("Cannot serialise table: table key must be a number or string".to_owned())),
+            _ => {
+                return Err(Raise::At(
+                    "Cannot serialise table: table key must be a number or string".to_owned(),
+                ));
+            }
         }
         out.push(b':');
         value(stack, settings, out, depth)?;

@@ -69,7 +69,26 @@ impl Ctx<'_> {
         f(None, self.out)
     }
 
-    fn missed(&mut self, key: &[u8]) {
+    /// [`Ctx::inspect`] for commands whose miss is no event: OBJECT and its like.
+    pub fn inspect_quietly<R>(
+        &mut self,
+        key: &[u8],
+        f: impl FnOnce(Option<Entry<'_>>, &mut ReplyBuf) -> R,
+    ) -> R {
+        let notify = self.fx.notify;
+        self.fx.notify.remove(EventClass::KEY_MISS);
+        let result = self.inspect(key, f);
+        self.fx.notify = notify;
+        result
+    }
+
+    /// Notifies that a key has come into being, if it was made by other means than [`Ctx::store`] and [`Ctx::put`].
+    pub fn created(&mut self, key: &[u8]) {
+        self.notify(EventClass::NEW, "new", key);
+    }
+
+    /// Accounts for a read of a key that is not there.
+    pub fn missed(&mut self, key: &[u8]) {
         self.fx.keyspace_misses += 1;
         self.notify(EventClass::KEY_MISS, "keymiss", key);
     }

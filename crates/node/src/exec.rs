@@ -656,6 +656,7 @@ fn queue(transaction: &mut Transaction, spec: &'static CommandSpec, args: Args<'
     let owned = resp::OwnedArgs::from_args(args);
     transaction.bytes += owned.heap_bytes();
     transaction.writes |= spec.is_write();
+    transaction.replicates |= spec.flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE);
     transaction.uses_memory |= spec.flags.contains(Flags::DENYOOM);
     transaction.queue.push((spec, owned));
 }

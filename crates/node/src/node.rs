@@ -401,6 +401,7 @@ impl Node {
         if self.clients_limited {
             self.client_memory.count(&mut session);
         }
+        self.check_reply_limit(&mut session);
         if session.close_after_reply && session.reply_pending() == 0 {
             self.end_session(&mut session);
             self.free_conn(conn);
@@ -569,6 +570,20 @@ impl Node {
             pending.reserve((more + 1).min(pending.len().max(KEEP_INPUT_CAPACITY)));
         }
         session.pending = pending;
+    }
+
+    /// Closes a client whose replies are more than may wait, without sending them.
+    #[inline]
+    fn check_reply_limit(&mut self, session: &mut Session) {
+        let pending = session.reply_pending();
+        if pending > SMALL_REPLIES {
+            let limit = self.config.settings().client_output_buffer_limit[session.output_class()].hard_bytes;
+            if limit > 0 && pending as u64 > limit && !session.is_replica() {
+                crate::pubsub::deliver::note_cut_off(session);
+                self.stats.obl_disconnections += 1;
+                session.drop_replies_and_close();
+            }
+        }
     }
 
     fn check_query_buffer(&mut self, session: &mut Session) {
@@ -803,6 +818,8 @@ impl Node {
 const MAX_FORESEEN_BYTES: usize = 512;
 /// Keys foreseen in one round at most.
 const MAX_FORESEEN: usize = 128;
+/// Replies of no more bytes are never too many, whatever `client-output-buffer-limit` says: others do not count their fixed buffer.
+const SMALL_REPLIES: usize = 16 * 1024;
 /// An input buffer beyond this size is given back once it is empty.
 const KEEP_INPUT_CAPACITY: usize = 64 * 1024;
 /// So is a reply buffer beyond this one.

@@ -32,7 +32,7 @@ impl Pause {
         declared: impl FnOnce() -> Option<script::Flags>,
     ) -> bool {
         let Some((kind, _)) = self.active else { return false };
-        if session.is_replica() || spec.full_name.starts_with("client|") {
+        if session.is_replica() {
             return false;
         }
         match kind {
@@ -44,7 +44,7 @@ impl Pause {
                         && declared().is_none_or(|flags| !flags.no_writes))
                     || spec.flags.contains(Flags::MAY_REPLICATE)
                     || (spec.full_name == "exec"
-                        && session.transaction.as_ref().is_some_and(|transaction| transaction.writes))
+                        && session.transaction.as_ref().is_some_and(|transaction| transaction.replicates))
             }
         }
     }

@@ -40,6 +40,8 @@ pub(crate) struct Transaction {
     pub bytes: usize,
     /// A queued command writes.
     pub writes: bool,
+    /// A queued command writes, or puts something into the log without being a write.
+    pub replicates: bool,
     /// The database that the next queued command will find selected.
     pub db: usize,
     /// A queued command may need memory.

@@ -60,6 +60,7 @@ pub(super) fn edit_string<R>(
         Some(None) => Err(WRONG_TYPE),
         None => {
             ctx.db_mut().insert(key, Value::Str(Vec::new()), None);
+            ctx.created(key);
             let env = ctx.env;
             let Some(mut entry) = ctx.db_mut().get_mut(key) else {
                 unreachable!("the key was inserted just now")

@@ -86,7 +86,11 @@ fn slice(string: &[u8], from: usize, to: usize) -> &[u8] {
 
 /// Stores the result without copying it.
 fn store(ctx: &mut Ctx<'_>, key: &[u8], value: Vec<u8>) {
+    let existed = ctx.db().contains(key);
     let replaced = ctx.db_mut().insert(key, Value::Str(value), None);
+    if !existed {
+        ctx.created(key);
+    }
     if let Some(replaced) = replaced
         && ctx.env.lazyfree_server_del
         && replaced.is_large()

@@ -6,7 +6,7 @@ use crate::{Ctx, access};
 
 /// OBJECT ENCODING key
 pub(crate) fn encoding(ctx: &mut Ctx<'_>, args: Args<'_>) {
-    ctx.inspect(args.at(2), |entry, out| match entry {
+    ctx.inspect_quietly(args.at(2), |entry, out| match entry {
         Some(entry) => out.bulk(entry.encoding().as_bytes()),
         None => out.null(),
     });
@@ -15,13 +15,13 @@ pub(crate) fn encoding(ctx: &mut Ctx<'_>, args: Args<'_>) {
 /// OBJECT REFCOUNT key
 pub(crate) fn refcount(ctx: &mut Ctx<'_>, args: Args<'_>) {
     // A value belongs to one key here: what frozen views share is no business of clients.
-    ctx.inspect(args.at(2), |entry, out| if entry.is_some() { out.int(1) } else { out.null() });
+    ctx.inspect_quietly(args.at(2), |entry, out| if entry.is_some() { out.int(1) } else { out.null() });
 }
 
 /// OBJECT IDLETIME key
 pub(crate) fn idletime(ctx: &mut Ctx<'_>, args: Args<'_>) {
     let env = ctx.env;
-    ctx.inspect(args.at(2), |entry, out| match entry {
+    ctx.inspect_quietly(args.at(2), |entry, out| match entry {
         None => out.null(),
         Some(_) if env.lfu => out.error(
             "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when \
@@ -34,7 +34,7 @@ pub(crate) fn idletime(ctx: &mut Ctx<'_>, args: Args<'_>) {
 /// OBJECT FREQ key
 pub(crate) fn freq(ctx: &mut Ctx<'_>, args: Args<'_>) {
     let env = ctx.env;
-    ctx.inspect(args.at(2), |entry, out| match entry {
+    ctx.inspect_quietly(args.at(2), |entry, out| match entry {
         None => out.null(),
         Some(_) if !env.lfu => out.error(
             "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that \

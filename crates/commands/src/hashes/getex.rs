@@ -85,6 +85,7 @@ pub(crate) fn hgetex(ctx: &mut Ctx<'_>, args: Args<'_>) {
     };
     ctx.out.array(names.len());
     if !exists {
+        ctx.missed(key);
         return names.iter().for_each(|_| ctx.out.null());
     }
     let env = ctx.env;

@@ -103,6 +103,9 @@ pub(crate) fn hsetex(ctx: &mut Ctx<'_>, args: Args<'_>) {
 /// time at all.
 fn delete(ctx: &mut Ctx<'_>, key: &[u8], gone: &[&[u8]], count: usize) {
     let exists = ctx.db().contains(key);
+    if !exists {
+        ctx.created(key);
+    }
     ctx.notify(EventClass::HASH, "hset", key);
     ctx.notify(EventClass::HASH, "hexpire", key);
     ctx.notify(EventClass::HASH, "hexpired", key);

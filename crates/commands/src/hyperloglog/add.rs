@@ -38,6 +38,7 @@ pub(crate) fn pfadd(ctx: &mut Ctx<'_>, args: Args<'_>) {
 /// Makes a key that holds `value`.
 pub(super) fn store_new(ctx: &mut Ctx<'_>, key: &[u8], value: &[u8]) {
     ctx.db_mut().insert(key, Value::Str(Vec::new()), None);
+    ctx.created(key);
     let env = ctx.env;
     if let Some(mut entry) = ctx.db_mut().get_mut(key) {
         entry.as_entry().set_access(access::fresh(env));

@@ -40,7 +40,7 @@ pub(crate) fn memory_usage(ctx: &mut Ctx<'_>, args: Args<'_>) {
             Some(_) => {}
         }
     }
-    ctx.inspect(args.at(2), |entry, out| match entry {
+    ctx.inspect_quietly(args.at(2), |entry, out| match entry {
         Some(entry) => out.int(entry.memory_usage() as i64),
         None => out.null(),
     });

@@ -57,6 +57,7 @@ pub(crate) fn xadd(ctx: &mut Ctx<'_>, args: Args<'_>) {
             let added = request.carry_out(&mut stream);
             if added.is_ok() {
                 ctx.db_mut().insert(key, stream.into(), None);
+                ctx.created(key);
             }
             added
         }

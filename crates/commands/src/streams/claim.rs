@@ -19,7 +19,10 @@ use crate::{Ctx, Effects};
 pub(crate) fn xack(ctx: &mut Ctx<'_>, args: Args<'_>) {
     let open = match reply::open(ctx, args.at(1)) {
         Ok(Some(open)) => open,
-        Ok(None) => return ctx.out.int(0),
+        Ok(None) => {
+            ctx.missed(args.at(1));
+            return ctx.out.int(0);
+        }
         Err(error) => return ctx.out.error(error),
     };
     let group = args.at(2);
@@ -195,11 +198,14 @@ fn finish(group: &mut Group, outcome: Outcome<'_>, env: &Env, fx: &mut Effects) 
 
 /// The stream at a key, which has this group; without it, replies with an error.
 fn open_group<'a>(ctx: &'a mut Ctx<'_>, key: &[u8], group: &[u8]) -> Option<Open<'a>> {
-    let (found, error) = match ctx.lookup_write(key).map(|entry| entry.stream()) {
-        None => (false, None),
-        Some(None) => (false, Some(WRONG_TYPE)),
-        Some(Some(stream)) => (stream.groups.get(group).is_some(), None),
+    let (missing, found, error) = match ctx.lookup_write(key).map(|entry| entry.stream()) {
+        None => (true, false, None),
+        Some(None) => (false, false, Some(WRONG_TYPE)),
+        Some(Some(stream)) => (false, stream.groups.get(group).is_some(), None),
     };
+    if missing {
+        ctx.missed(key);
+    }
     match error {
         Some(error) => ctx.out.error(error),
         None if !found => reply::no_group(ctx.out, key, group, ""),

@@ -50,6 +50,7 @@ pub(crate) fn create(ctx: &mut Ctx<'_>, args: Args<'_>) {
         let mut stream = Stream::default();
         stream.groups.create(name, id, options.entries_read);
         ctx.db_mut().insert(key, stream.into(), None);
+        ctx.created(key);
         ctx.touch_key(ctx.db, key);
         true
     };

@@ -54,6 +54,7 @@ pub(crate) fn setrange(ctx: &mut Ctx<'_>, args: Args<'_>) {
         None if too_long => return ctx.out.error(TOO_LONG),
         None => {
             ctx.db_mut().insert(key, Value::Str(Vec::new()), None);
+            ctx.created(key);
             let env = ctx.env;
             let Some(mut entry) = ctx.db_mut().get_mut(key) else {
                 unreachable!("the key was inserted just now")

@@ -2,6 +2,7 @@
 
 mod bits;
 mod differential;
+mod events;
 mod expiry;
 mod generic;
 mod geo;

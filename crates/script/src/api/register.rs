@@ -55,7 +55,9 @@ fn named(stack: &mut Stack<'_>) -> Result<Registration, Raise> {
             b"function_name" => match stack.string(-1) {
                 Some(text) => name = Some(text.to_vec()),
                 None => {
-                    return raise("function_name argument given to server.register_function must be a string");
+                    return raise(
+                        "function_name argument given to server.register_function must be a string",
+                    );
                 }
             },
             b"description" => match stack.string(-1) {

@@ -245,12 +245,53 @@ fn a_pause_holds_writes_back_until_it_ends() {
 fn a_pause_is_not_weakened_by_another() {
     let mut node = Fixture::new();
     let other = node.client();
-    node.run(&["CLIENT", "PAUSE", "10000", "ALL"]);
+    node.run(&["CLIENT", "PAUSE", "10000", "WRITE"]);
     node.run(&["CLIENT", "PAUSE", "10", "WRITE"]);
     node.advance_ms(1000);
-    assert_eq!(node.run_on(other, &["PING"]), "", "still everything is held");
+    assert_eq!(node.run_on(other, &["SET", "a", "1"]), "", "still writes are held");
+    let info = node.run(&["INFO", "clients"]);
+    for line in ["paused_reason:client_pause", "paused_actions:write", "paused_timeout_milliseconds:9000"] {
+        assert!(info.contains(&format!("\r\n{line}\r\n")), "no {line} in {info}");
+    }
     node.advance_ms(10_000);
-    assert_eq!(node.read_from(other), "+PONG\r\n");
+    assert_eq!(node.read_from(other), "+OK\r\n");
+    assert!(node.run(&["INFO", "clients"]).contains("paused_reason:none\r\npaused_actions:none\r\n"));
+}
+
+#[test]
+fn a_pause_of_everything_holds_its_own_end_too() {
+    let mut node = Fixture::new();
+    node.run(&["CLIENT", "PAUSE", "10000", "ALL"]);
+    assert_eq!(node.run(&["CLIENT", "UNPAUSE"]), "");
+    node.advance_ms(11_000);
+    assert_eq!(node.read(), "+OK\r\n");
+}
+
+#[test]
+fn a_queued_message_is_held_like_a_write() {
+    let mut node = Fixture::new();
+    let other = node.client();
+    node.run_on(other, &["MULTI"]);
+    node.run_on(other, &["PUBLISH", "a", "b"]);
+    node.run(&["CLIENT", "PAUSE", "10000", "WRITE"]);
+    assert_eq!(node.run_on(other, &["EXEC"]), "");
+    node.run(&["CLIENT", "UNPAUSE"]);
+    assert_eq!(node.read_from(other), "*1\r\n:0\r\n");
+}
+
+#[test]
+fn replies_beyond_the_limit_are_not_sent() {
+    let mut node = Fixture::with(&["--client-output-buffer-limit", "normal 100000 0 0"]);
+    let other = node.client();
+    node.run(&["SET", "k", &"x".repeat(60_000)]);
+    assert!(node.run_on(other, &["GET", "k"]).len() > 60_000);
+    node.run_on(other, &["MULTI"]);
+    node.run_on(other, &["GET", "k"]);
+    node.run_on(other, &["SET", "done", "1"]);
+    node.run_on(other, &["GET", "k"]);
+    assert_eq!(node.run_on(other, &["EXEC"]), "");
+    assert_eq!(closed(&mut node), [other]);
+    assert_eq!(node.run(&["GET", "done"]), "$1\r\n1\r\n");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::Report;
 use crate::node::Node;
+use crate::pause::PauseKind;
 use crate::session::{Blocked, Session};
 
 /// `# Clients`
@@ -24,6 +25,16 @@ pub(super) fn write(node: &Node, session: &Session, report: &mut Report) {
     report.put("total_watched_keys", node.watchers.len());
     report.put("total_blocking_keys", node.blocked.keys());
     report.put("total_blocking_keys_on_nokey", node.blocked.keys_watched_gone());
+    let (reason, actions, left_ms) = match node.pause.active {
+        None => ("none", "none", 0),
+        Some((kind, until_ms)) => {
+            let actions = if kind == PauseKind::All { "all" } else { "write" };
+            ("client_pause", actions, until_ms.saturating_sub(node.now.unix_ms()))
+        }
+    };
+    report.put("paused_reason", reason);
+    report.put("paused_actions", actions);
+    report.put("paused_timeout_milliseconds", left_ms);
 }
 
 #[cfg(test)]

@@ -94,7 +94,7 @@ fn range(c: &mut Criterion) {
     let mut group = c.benchmark_group("a hundred elements from the middle");
     group.throughput(Throughput::Elements(LEN as u64));
     let from = ENTRIES / 2;
-    let mut sum = |bytes: &[u8]| black_box(bytes.len());
+    let sum = |bytes: &[u8]| black_box(bytes.len());
     let ours = list(ENTRIES);
     let mut buffer = listpack::TextBuffer::new();
     group.bench_function("List", |b| {

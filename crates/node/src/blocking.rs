@@ -197,7 +197,10 @@ impl Node {
         let Some(queue) = self.blocked.queues.get(place) else { return };
         let waiting: Vec<(ConnId, bool)> = queue.values().copied().collect();
         for (conn, wake_when_gone) in waiting {
-            let kind = self.keyspace.db(place.0 as usize).get(&place.1).map(|entry| entry.kind());
+            // What is over is no reason to try: whoever comes upon it next deletes it.
+            let alive = |entry: &keyspace::Entry<'_>| !self.env.is_expired(entry.expiry());
+            let kind =
+                self.keyspace.db(place.0 as usize).get(&place.1).filter(alive).map(|entry| entry.kind());
             if kind.is_none() && !wake_when_gone {
                 // Those who came later may still wait for the key to go.
                 continue;

@@ -76,8 +76,11 @@ fn set_with_options(ctx: &mut Ctx<'_>, args: Args<'_>) {
     }
     if let SetExpiry::At(at) = expiry {
         ctx.notify(EventClass::GENERIC, "expire", key);
-        let mut digits = itoa::Buffer::new();
-        ctx.fx.rewrite(&[b"SET", key, value, b"PXAT", digits.format(at).as_bytes()]);
+        // With nothing but the moment it says the same to everybody as it is.
+        if args.len() != 5 || !args.at(3).eq_ignore_ascii_case(b"PXAT") {
+            let mut digits = itoa::Buffer::new();
+            ctx.fx.rewrite(&[b"SET", key, value, b"PXAT", digits.format(at).as_bytes()]);
+        }
     } else if options.get || matches!(options.condition, Condition::Equals(_)) {
         // GET would only make the replica reply; IFEQ is not known to all of them, and its outcome is known
         // here.

@@ -348,6 +348,8 @@ fn alike_in_old(command: &str, ours: &[u8], theirs: &[u8]) -> bool {
     let parse =
         |bytes| resp::parse_reply(bytes, &ReplyLimits::default()).expect("a reply").expect("a whole one").0;
     match (parse(ours), parse(theirs)) {
+        // A list is never one listpack there.
+        (Value::Bulk(b"listpack"), Value::Bulk(b"quicklist")) => command == "OBJECT",
         // Of several mistakes another one may be named.
         (Value::Error(ours), Value::Error(theirs)) => {
             command == "LPOS"
@@ -422,8 +424,20 @@ fn compare_with(mut real: RealServer, seed: u64, requests: usize, proto: Proto, 
         }
         recent.push_back(format!("{request:?}"));
         let command = String::from_utf8_lossy(request.as_args().at(0)).to_uppercase();
-        if valkey && command == "LSET" && request.as_args().at(2) == i64::MIN.to_string().as_bytes() {
-            // Valkey changes an element then, and says so.
+        if valkey && command == "LSET" && request.as_args().at(2).len() > 9 {
+            // Of an index of more than 32 bits Valkey takes those, changes an element, and says so.
+            continue;
+        }
+        let words = request.as_args();
+        let offset =
+            words.iter().position(|word| word.eq_ignore_ascii_case(b"LIMIT")).map(|at| words.at(at + 1));
+        if valkey && command.starts_with('Z') && offset.is_some_and(|offset| offset.starts_with(b"-")) {
+            // In a skip list Valkey begins before the range then; elsewhere nothing is in it.
+            continue;
+        }
+        let rank = i64::MIN.to_string();
+        if !valkey && command == "LPOS" && request.as_args().iter().any(|word| word == rank.as_bytes()) {
+            // That this can't be a rank Redis 7.0 does not know.
             continue;
         }
         let theirs = real.execute(&request);
@@ -432,6 +446,17 @@ fn compare_with(mut real: RealServer, seed: u64, requests: usize, proto: Proto, 
         if tester.fx.blocked.is_some() {
             // The real server has waited for a moment, and then given up.
             ours = if proto == Proto::Resp3 { b"_\r\n".to_vec() } else { b"*-1\r\n".to_vec() };
+        }
+        let no_score = |reply: &[u8]| reply.starts_with(b"-ERR One or more scores");
+        if command.starts_with("SORT") && no_score(&theirs) != no_score(&ours) {
+            // An empty text is no number to Valkey, and 0 to Redis; hexadecimal digits and leading blanks are fine with Redis 7.0
+            // alone. What was stored goes on both sides.
+            if let Some(at) = request.as_args().iter().rposition(|word| word.eq_ignore_ascii_case(b"STORE")) {
+                let del = OwnedArgs::from_slices(&[b"DEL", request.as_args().at(at + 1)]);
+                real.execute(&del);
+                tester.execute(&del);
+            }
+            continue;
         }
         assert!(
             alike(&command, &ours, &theirs)

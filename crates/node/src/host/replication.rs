@@ -24,7 +24,8 @@ pub(crate) fn replicaof(node: &mut Node, session: &mut Session, args: Args<'_>) 
     let Some(port) = port else {
         return session.reply.error(commands::errors::NOT_INTEGER);
     };
-    let Some(port) = u16::try_from(port).ok().filter(|&port| port > 0) else {
+    // A port of 0 is as good as any on which nobody listens.
+    let Ok(port) = u16::try_from(port) else {
         return session.reply.error("ERR Invalid master port");
     };
     if let Some(upstream) = &node.replication.upstream

@@ -59,6 +59,8 @@ pub struct Env {
     pub reads_all_keys: bool,
     /// RESTORE checks its payload's checksum.
     pub verify_dump: bool,
+    /// A script calls: what has no order of its own comes in one that does not depend on chance.
+    pub in_script: bool,
     /// RESTORE takes payloads of versions beyond those known (`rdb-version-check relaxed`).
     pub newer_dumps: bool,
 }
@@ -84,6 +86,7 @@ impl Default for Env {
             no_touch: false,
             reads_all_keys: true,
             verify_dump: true,
+            in_script: false,
             newer_dumps: false,
         }
     }

@@ -168,6 +168,8 @@ impl Engine {
         for (_, connect) in self.connects.drain(..) {
             connect.abort();
         }
+        // Nobody is to connect any more whom the end of the process would cut off.
+        drop(self.listeners);
         self.jobs.shut_down();
         self.exit.unwrap_or_default()
     }

@@ -28,7 +28,8 @@ fn run(ctx: &mut Ctx<'_>, args: Args<'_>, may_store: bool) {
         Ok(options) => options,
         Err(error) => return ctx.out.error(error),
     };
-    let loaded = ctx.read(args.at(1), |entry, _| Elements::load(entry, &mut options));
+    let in_script = ctx.env.in_script;
+    let loaded = ctx.read(args.at(1), |entry, _| Elements::load(entry, &mut options, in_script));
     let Some((mut elements, range)) = loaded else { return ctx.out.error(WRONG_TYPE) };
     if !options.unsorted && !elements.sort(ctx, &options) {
         return ctx.out.error("ERR One or more scores can't be converted into double");
@@ -58,12 +59,16 @@ struct Item {
 impl Elements {
     /// Takes the elements out of a value, and says which of them are wanted when they are in order; `None` if the value has no
     /// elements.
-    fn load(entry: Option<Entry<'_>>, options: &mut Options<'_>) -> Option<(Self, Range<usize>)> {
+    fn load(
+        entry: Option<Entry<'_>>,
+        options: &mut Options<'_>,
+        in_script: bool,
+    ) -> Option<(Self, Range<usize>)> {
         let mut elements = Elements::default();
         let Some(entry) = entry else { return Some((elements, 0..0)) };
         if let Some(set) = SetRef::of(&entry) {
-            if options.unsorted && options.store.is_some() {
-                // The order of a set means nothing, and what is stored must not be a matter of chance.
+            if options.unsorted && (options.store.is_some() || in_script) {
+                // The order of a set means nothing, and what is stored, or goes into a script, must not be a matter of chance.
                 (options.unsorted, options.alpha, options.by) = (false, true, None);
             }
             set.iter().for_each(|member| elements.push(member));

@@ -1,6 +1,6 @@
 //! What a script may do where, by what it declares and by what it calls.
 
-use commands::{CommandSpec, Flags as CommandFlags};
+use commands::{CommandSpec, Flags as CommandFlags, Reject};
 use resp::Args;
 use script::Flags;
 
@@ -117,7 +117,10 @@ impl Node {
 
     /// Whether a script might call a command for this client; nothing if there is no such command.
     pub(crate) fn script_may_call(&self, session: &Session, args: Args<'_>) -> Option<bool> {
-        let spec = self.registry.resolve(args).ok()?;
+        let spec = match self.registry.resolve(args) {
+            Ok(spec) | Err(Reject::Arity(spec)) => spec,
+            Err(_) => return None,
+        };
         Some(session.unrestricted || self.verdict(&session.user, spec, args, session.db).is_ok())
     }
 }

@@ -129,9 +129,9 @@ impl Node {
         run: &mut Run,
         turn_began_ns: Option<u64>,
     ) -> bool {
-        self.scripting.running = true;
+        (self.scripting.running, self.env.in_script) = (true, true);
         let over = self.drive_on(session, machine, run, turn_began_ns);
-        self.scripting.running = false;
+        (self.scripting.running, self.env.in_script) = (false, false);
         over
     }
 

@@ -368,3 +368,24 @@ fn scripts_seldom_used_are_forgotten() {
     assert!(info.contains("number_of_cached_scripts:501\r\n"), "{info}");
     assert!(info.contains("evicted_scripts:20\r\n"), "{info}");
 }
+
+#[test]
+fn what_has_no_order_gets_one_in_scripts() {
+    let mut fixture = Fixture::new();
+    fixture.run(&["SADD", "s", "b", "aa", "c", "a"]);
+    assert_eq!(
+        fixture.run(&["EVAL", "return redis.call('sort', 's', 'by', 'nosort')", "0"]),
+        "*4\r\n$1\r\na\r\n$2\r\naa\r\n$1\r\nb\r\n$1\r\nc\r\n"
+    );
+}
+
+#[test]
+fn a_replica_refuses_a_transaction_whose_script_may_write() {
+    let mut fixture = Fixture::new();
+    fixture.run(&["MULTI"]);
+    fixture.run(&["EVAL", "#!lua\nreturn 1", "0"]);
+    fixture.run_on(fixture.conn, &["PING"]);
+    let other = fixture.client();
+    fixture.run_on(other, &["REPLICAOF", "127.0.0.1", "1"]);
+    assert!(fixture.run(&["EXEC"]).starts_with("-EXECABORT Transaction discarded because of: READONLY"));
+}

@@ -271,7 +271,8 @@ impl Node {
             queue(transaction, spec, args);
             if spec.group == "scripting" {
                 // EXEC is refused for what a script declares as for the commands themselves.
-                let declared = self.declared_flags(spec, args).filter(|flags| !flags.undeclared && !flags.no_writes);
+                let declared =
+                    self.declared_flags(spec, args).filter(|flags| !flags.undeclared && !flags.no_writes);
                 transaction.writes |= declared.is_some();
                 transaction.uses_memory |= declared.is_some_and(|flags| !flags.allow_oom);
             }

@@ -92,7 +92,7 @@ fn errors_say_where() {
         ),
         (
             "local ok, e = pcall(redis.call) return {type(e), e}",
-            "*2\r\n$6\r\nstring\r\n$50\r\nERR Please specify at least one argument for this call\r\n",
+            "*2\r\n$6\r\nstring\r\n$54\r\nERR Please specify at least one argument for this call\r\n",
         ),
         ("local ok, e = pcall(error, {a = 1}) return type(e)", "$5\r\ntable\r\n"),
         ("return redis.pcall({})", "-ERR Command arguments must be strings or integers\r\n"),

@@ -7,11 +7,38 @@ use script::{Invocation, Limits, Machine, Step};
 
 /// Values that functions are tried with, those that overflow something among them.
 const VALUES: &[&str] = &[
-    "nil", "true", "0", "-1", "1", "2147483647", "-2147483648", "4294967296", "1e308", "0/0", "1/0", "-1/0", "''", "'a'",
-    "'%s%d%q'", "string.rep('x', 5000)", "'\\0\\255'", "'>I2<i32!8c0s'", "'[[1,{\"a\":null}]]'", "{}", "{1, 2, 3}", "{a = {}}",
-    "_G", "redis", "cjson.null", "function() return 1 end", "coroutine.create(function() coroutine.yield(1) end)", "getmetatable('')",
+    "nil",
+    "true",
+    "0",
+    "-1",
+    "1",
+    "2147483647",
+    "-2147483648",
+    "4294967296",
+    "1e308",
+    "0/0",
+    "1/0",
+    "-1/0",
+    "''",
+    "'a'",
+    "'%s%d%q'",
+    "string.rep('x', 5000)",
+    "'\\0\\255'",
+    "'>I2<i32!8c0s'",
+    "'[[1,{\"a\":null}]]'",
+    "{}",
+    "{1, 2, 3}",
+    "{a = {}}",
+    "_G",
+    "redis",
+    "cjson.null",
+    "function() return 1 end",
+    "coroutine.create(function() coroutine.yield(1) end)",
+    "getmetatable('')",
     "setmetatable({}, {__index = function() return 1 end, __newindex = error, __tostring = function() return {} end})",
-    "KEYS", "cmsgpack.pack({1, {2}, 'x'})", "'\\147\\1\\2\\221\\255\\255'",
+    "KEYS",
+    "cmsgpack.pack({1, {2}, 'x'})",
+    "'\\147\\1\\2\\221\\255\\255'",
 ];
 
 /// The keys of the globals and of each library, in order: what no script may change.
@@ -28,7 +55,9 @@ const SHAPE: &str = "local names = {}
 /// Runs a script to its end; one that takes long is killed.
 fn run(machine: &mut Machine, code: &str) -> Vec<u8> {
     let Ok(function) = machine.compile(code.as_bytes()) else { return Vec::new() };
-    machine.prepare(&Invocation { function, keys: &[b"key"], args: &[b"arg"], resp3: true }).expect("there is a stack");
+    machine
+        .prepare(&Invocation { function, keys: &[b"key"], args: &[b"arg"], resp3: true })
+        .expect("there is a stack");
     let mut slices = 0;
     loop {
         match machine.resume() {
@@ -59,7 +88,19 @@ fn no_script_harms_the_machine() {
         .filter_map(|name| name.strip_suffix(":function"))
         // A pattern that backtracks without end, or a string repeated for ever, cannot be stopped within C.
         .filter(|name| !["string.rep", "table.insert", "table.remove", "table.concat"].contains(name))
-        .chain(["pcall", "xpcall", "unpack", "select", "next", "rawset", "rawget", "setmetatable", "loadstring", "load", "error"])
+        .chain([
+            "pcall",
+            "xpcall",
+            "unpack",
+            "select",
+            "next",
+            "rawset",
+            "rawget",
+            "setmetatable",
+            "loadstring",
+            "load",
+            "error",
+        ])
         .collect();
     assert!(functions.len() > 80, "{}", functions.len());
     let until = Instant::now() + Duration::from_secs(seconds());
@@ -67,14 +108,18 @@ fn no_script_harms_the_machine() {
     while scripts < 3000 || (seconds() > 2 && Instant::now() < until) {
         let mut code = String::from("local r\n");
         for _ in 0..rng.usize(1..6) {
-            let arguments: Vec<&str> =
-                (0..rng.usize(0..4)).map(|_| if rng.u8(..8) == 0 { "r" } else { VALUES[rng.usize(..VALUES.len())] }).collect();
+            let arguments: Vec<&str> = (0..rng.usize(0..4))
+                .map(|_| if rng.u8(..8) == 0 { "r" } else { VALUES[rng.usize(..VALUES.len())] })
+                .collect();
             let function = functions[rng.usize(..functions.len())];
             let call = format!("{function}({})", arguments.join(", "));
             match rng.u8(..4) {
                 0 => code.push_str(&format!("r = {call}\n")),
                 1 => code.push_str(&format!("pcall(function() r = {call} end)\n")),
-                2 => code.push_str(&format!("r = select(2, pcall({function}, {}))\n", if arguments.is_empty() { "nil".into() } else { arguments.join(", ") })),
+                2 => code.push_str(&format!(
+                    "r = select(2, pcall({function}, {}))\n",
+                    if arguments.is_empty() { "nil".into() } else { arguments.join(", ") }
+                )),
                 _ => code.push_str(&format!("pcall(coroutine.wrap(function() r = {call} end))\n")),
             }
         }

@@ -110,6 +110,11 @@ impl Selector {
             Some(known) => known.allows = known.allows.with(new.allows),
             None => self.keys.push(new),
         }
+        // Written down, that is the rule for all keys; it must mean the same before.
+        if self.keys.iter().any(|known| *known.pattern == *b"*" && known.allows == Needs::BOTH) {
+            self.all_keys = true;
+            self.keys.clear();
+        }
         Ok(())
     }
 

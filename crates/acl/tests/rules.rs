@@ -313,7 +313,8 @@ fn only_those_who_may_do_everything_are_unrestricted() {
         ("+@all ~* &*", true),
         ("+@all ~* &* db=0", false),
         ("+@all ~*", false),
-        ("+@all &* %RW~*", false),
+        ("+@all &* %R~*", false),
+        ("+@all &* %R~* %W~*", true),
         ("+@all ~* &* -get +get", false),
         ("(+@all ~* &*)", true),
     ] {

@@ -208,6 +208,8 @@ pub(crate) struct DebugSwitches {
     pub scripts_call_all: bool,
     /// The driver has been asked to let the instance stand still, and has not told what time it is since.
     pub asleep: bool,
+    /// Every reply counts as more than a client that has not authenticated may leave unread.
+    pub no_small_replies: bool,
     /// A reload that waits for the dump file.
     pub reload: Option<crate::host::debug::reload::Reload>,
 }
@@ -220,6 +222,7 @@ impl Default for DebugSwitches {
             pause_cron: false,
             scripts_call_all: false,
             asleep: false,
+            no_small_replies: false,
             reload: None,
         }
     }
@@ -597,6 +600,20 @@ impl Node {
             self.stats.query_limit_disconnections += 1;
             session.drop_replies_and_close();
         }
+        if !session.was_authenticated {
+            self.check_stranger(session);
+        }
+    }
+
+    /// Who has not said yet who he is does not get memory for replies that he does not read.
+    #[cold]
+    fn check_stranger(&mut self, session: &mut Session) {
+        let limit = if self.debug.no_small_replies { 0 } else { MAX_STRANGERS_REPLIES };
+        if session.reply_pending() > limit {
+            tracing::warn!("Closing client {}: it does not read replies before it has authenticated", session.peer.addr);
+            self.stats.obl_disconnections += 1;
+            session.drop_replies_and_close();
+        }
     }
 
     /// Connections that have got output since they were last drained. Each is named once; after a write that could not
@@ -820,6 +837,8 @@ const MAX_FORESEEN_BYTES: usize = 512;
 const MAX_FORESEEN: usize = 128;
 /// Replies of no more bytes are never too many, whatever `client-output-buffer-limit` says: others do not count their fixed buffer.
 const SMALL_REPLIES: usize = 16 * 1024;
+/// Bytes of replies that a client may leave unread before it has authenticated.
+const MAX_STRANGERS_REPLIES: usize = 16 * 1024;
 /// An input buffer beyond this size is given back once it is empty.
 const KEEP_INPUT_CAPACITY: usize = 64 * 1024;
 /// So is a reply buffer beyond this one.

@@ -111,6 +111,8 @@ pub(crate) struct Session {
     pub last_input_us: u64,
     pub db: usize,
     pub authenticated: bool,
+    /// It has been at some time.
+    pub was_authenticated: bool,
     /// Who the client is, as it was when last looked at: a changed user takes this one's place.
     pub user: Arc<acl::User>,
     /// Authenticated, and the user may do everything: nothing needs to be checked before a command.
@@ -177,6 +179,7 @@ impl Session {
             last_input_us: now_us,
             db: 0,
             authenticated: false,
+            was_authenticated: false,
             user,
             unrestricted: false,
             reply: ReplyBuf::new(),
@@ -218,6 +221,7 @@ impl Session {
     pub fn set_user(&mut self, user: Arc<acl::User>, authenticated: bool) {
         self.unrestricted = authenticated && user.is_unrestricted();
         self.authenticated = authenticated;
+        self.was_authenticated |= authenticated;
         self.user = user;
     }
 

@@ -9,7 +9,13 @@ const GROUP: &str = "connection";
 /// What a client may say before it has shown who it is.
 const OPENING: u64 = NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY;
 
+/// A command of clusters, which this is none.
+const fn cluster(name: &'static str, flags: u64, summary: &'static str) -> CommandSpec {
+    data(name, 1, "cluster", "3.0.0", ping::no_cluster).flags(flags).acl(Acl::CONNECTION).doc("", summary, "O(1)")
+}
+
 pub(crate) const ROWS: &[CommandSpec] = &[
+    cluster("asking", FAST, "Says that the client was redirected here."),
     host("auth", -2, GROUP, "1.0.0").flags(OPENING).acl(Acl::CONNECTION).doc(
         "[username] password",
         "Authenticates the connection.",
@@ -31,6 +37,8 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .acl(Acl::CONNECTION)
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
         .doc("[message]", "Shows that the server is there.", "O(1)"),
+    cluster("readonly", LOADING | STALE | FAST, "Lets the connection read from a replica of a cluster."),
+    cluster("readwrite", LOADING | STALE | FAST, "Ends what READONLY began."),
     host("quit", -1, GROUP, "1.0.0").flags(OPENING).acl(Acl::CONNECTION).doc(
         "",
         "Closes the connection.",

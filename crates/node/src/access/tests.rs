@@ -435,3 +435,18 @@ fn subscribers_go_when_their_channels_are_taken_away() {
     node.run(&["ACL", "SETUSER", "u", "resetchannels"]);
     assert!(matches!(&node.actions()[..], [Action::Close(conn)] if *conn == stays));
 }
+
+#[test]
+fn strangers_who_do_not_read_are_closed() {
+    let mut node = Fixture::with(&["--requirepass", "secret"]);
+    let (stranger, known) = (node.client(), node.client());
+    node.run_on(known, &["AUTH", "secret"]);
+    node.run_on(known, &["RESET"]);
+    node.actions();
+    for _ in 0..1000 {
+        node.input(stranger, &["GET", "k"]);
+        node.input(known, &["GET", "k"]);
+    }
+    assert!(matches!(&node.actions()[..], [Action::Close(conn)] if *conn == stranger));
+    assert!(node.read_from(known).starts_with("-NOAUTH"));
+}

@@ -30,6 +30,7 @@ pub(crate) fn debug(node: &mut Node, session: &mut Session, args: Args<'_>) {
         (b"set-active-expire", 1) => switch(session, rest.at(0), &mut node.debug.active_expire),
         (b"set-disable-deny-scripts", 1) => switch(session, rest.at(0), &mut node.debug.scripts_call_all),
         (b"pause-cron", 1) => switch(session, rest.at(0), &mut node.debug.pause_cron),
+        (b"client-enforce-reply-list", 1) => switch(session, rest.at(0), &mut node.debug.no_small_replies),
         (b"set-skip-checksum-validation", 1) => {
             switch(session, rest.at(0), &mut node.debug.skip_checksum);
             node.env.verify_dump = !node.debug.skip_checksum;

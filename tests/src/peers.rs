@@ -4,6 +4,7 @@
 //! that a machine that is meant to run them cannot leave them out unnoticed.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// A real Redis server of version 7.0 or later.
 ///
@@ -46,9 +47,46 @@ pub fn redis8_server() -> Option<PathBuf> {
     found
 }
 
+/// A Python that has redis-py.
+///
+/// # Panics
+///
+/// If there is none and `TANDEM_REQUIRE_PEERS` is set.
+#[must_use]
+pub fn python_with_redis() -> Option<PathBuf> {
+    // Debian's packages are for Debian's Python, which need not be the first in PATH.
+    let candidates = search_path().into_iter().chain([PathBuf::from("/usr/bin")]);
+    let found = candidates.map(|folder| folder.join("python3")).find(|python| {
+        let check = Command::new(python).args(["-c", "import redis"]).output();
+        check.is_ok_and(|output| output.status.success())
+    });
+    required("python3 with redis-py", found)
+}
+
+/// A command that runs Node.js with node-redis.
+///
+/// # Panics
+///
+/// If there is none and `TANDEM_REQUIRE_PEERS` is set.
+#[must_use]
+pub fn node_with_redis() -> Option<Command> {
+    let node = required("node", find(&search_path(), "node"))?;
+    let command = || {
+        let mut command = Command::new(&node);
+        // Where Debian has its packages; a Node.js from elsewhere does not look there.
+        let debian = "/usr/share/nodejs:/usr/lib/nodejs";
+        let paths = std::env::var("NODE_PATH").map_or(debian.to_owned(), |given| format!("{given}:{debian}"));
+        command.env("NODE_PATH", paths);
+        command
+    };
+    let check = command().args(["-e", "require('redis')"]).output();
+    let found = check.is_ok_and(|output| output.status.success()).then_some(node.clone());
+    required("node with node-redis", found).map(|_| command())
+}
+
 fn required(program: &str, found: Option<PathBuf>) -> Option<PathBuf> {
     if found.is_none() {
-        assert!(std::env::var_os("TANDEM_REQUIRE_PEERS").is_none(), "{program} is required and not in PATH");
+        assert!(std::env::var_os("TANDEM_REQUIRE_PEERS").is_none(), "{program} is required and not there");
         skipped(program);
     }
     found

@@ -610,7 +610,10 @@ impl Node {
     fn check_stranger(&mut self, session: &mut Session) {
         let limit = if self.debug.no_small_replies { 0 } else { MAX_STRANGERS_REPLIES };
         if session.reply_pending() > limit {
-            tracing::warn!("Closing client {}: it does not read replies before it has authenticated", session.peer.addr);
+            tracing::warn!(
+                "Closing client {}: it does not read replies before it has authenticated",
+                session.peer.addr
+            );
             self.stats.obl_disconnections += 1;
             session.drop_replies_and_close();
         }

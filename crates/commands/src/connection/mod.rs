@@ -11,7 +11,10 @@ const OPENING: u64 = NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY;
 
 /// A command of clusters, which this is none.
 const fn cluster(name: &'static str, flags: u64, summary: &'static str) -> CommandSpec {
-    data(name, 1, "cluster", "3.0.0", ping::no_cluster).flags(flags).acl(Acl::CONNECTION).doc("", summary, "O(1)")
+    data(name, 1, "cluster", "3.0.0", ping::no_cluster)
+        .flags(flags)
+        .acl(Acl::CONNECTION)
+        .doc("", summary, "O(1)")
 }
 
 pub(crate) const ROWS: &[CommandSpec] = &[

@@ -131,7 +131,7 @@ fn practice(way: Way) {
         assert_eq!(replica.run("GET counter"), "42");
     }
 
-    // An expired key goes by the master's DEL.
+    // An expired key goes by the master's deletion.
     assert_eq!(master.run("SET fleeting x PX 100"), "OK");
     wait_eq("0", || master.run("EXISTS fleeting"));
     wait_eq("1", || master.info("expired_keys"));
@@ -220,7 +220,7 @@ fn only_the_master_expires() {
 fn the_deletion_of_an_expired_key_is_in_the_stream() {
     let master = Server::tandem().unsaved().start();
     let reader = std::thread::scope(|scope| {
-        let reader = scope.spawn(|| read_stream_until(&master, "*2\r\n$3\r\nDEL\r\n$8\r\nfleeting\r\n"));
+        let reader = scope.spawn(|| read_stream_until(&master, "*2\r\n$6\r\nUNLINK\r\n$8\r\nfleeting\r\n"));
         wait_eq("1", || master.info("connected_slaves"));
         master.ok(&["SET fleeting x PX 50"]);
         reader.join().unwrap()

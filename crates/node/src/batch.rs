@@ -40,6 +40,15 @@ impl Batch {
         self.spans.clear();
         self.hashes.clear();
     }
+
+    /// Gives back what a request of very many arguments took.
+    pub fn shrink(&mut self) {
+        /// Spans that are kept.
+        const KEEP: usize = 16 * 1024;
+        if self.spans.capacity() > KEEP {
+            self.spans = Vec::new();
+        }
+    }
 }
 
 /// Requests in a row that look something up in one collection.

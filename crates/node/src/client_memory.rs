@@ -111,18 +111,14 @@ impl Node {
         }
     }
 
-    /// Disconnects clients until the others take no more than they may. No session may be in use.
+    /// Disconnects clients until the others take no more than they may. A session in use has to wait for its end.
     pub(crate) fn evict_clients(&mut self) {
         let Some(limit) = self.client_memory_limit() else { return };
         while self.client_memory.total > limit {
             let Some(conn) = self.client_memory.largest() else { return };
-            if let Some(session) = self.session(conn) {
-                tracing::info!(
-                    "Evicting client {}, which takes {} bytes",
-                    session.peer.addr,
-                    session.counted.bytes
-                );
-            }
+            let Some(session) = self.session(conn) else { return };
+            let (addr, bytes) = (&session.peer.addr, session.counted.bytes);
+            tracing::info!("Evicting client {addr}, which takes {bytes} bytes");
             self.stats.evicted_clients += 1;
             self.close_client(conn);
         }

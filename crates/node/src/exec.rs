@@ -46,6 +46,7 @@ impl Node {
                 }
             }
         }
+        batch.shrink();
         self.batch = batch;
         at
     }

@@ -24,6 +24,15 @@ impl Node {
         bytes + self.keyspace.left_behind() + self.lazyfree.pending_bytes()
     }
 
+    /// What the log holds beyond its capacity because a replica has not got it yet.
+    pub(crate) fn unsent_log(&self) -> u64 {
+        if self.replication.replicas.is_empty() {
+            return 0;
+        }
+        let log = &self.replication.log;
+        log.len().saturating_sub(log.capacity() as u64)
+    }
+
     /// What is held against `maxmemory`.
     #[inline]
     pub(crate) fn counted_memory(&self) -> u64 {

@@ -516,10 +516,10 @@ impl Node {
         } else if session.pending.is_empty() && session.blocked.is_none() {
             let used = self.run(&mut session, data);
             if used < data.len() && !session.close_after_reply {
-                session.pending.extend_from_slice(&data[used..]);
+                session.append_input(&data[used..]);
             }
         } else {
-            session.pending.extend_from_slice(data);
+            session.append_input(data);
             self.run_pending(&mut session);
         }
         self.check_query_buffer(&mut session);
@@ -568,9 +568,6 @@ impl Node {
         }
         if pending.is_empty() && pending.capacity() > KEEP_INPUT_CAPACITY {
             pending = Vec::new();
-        } else if let Some(more) = session.parser.missing().checked_sub(1) {
-            // A large argument is on its way: reserve for what has been announced, but never more than has come twice over.
-            pending.reserve((more + 1).min(pending.len().max(KEEP_INPUT_CAPACITY)));
         }
         session.pending = pending;
     }

@@ -230,6 +230,19 @@ impl Session {
         self.replica.as_ref().is_some_and(|feed| feed.is_attached())
     }
 
+    /// Keeps input that is not executed yet.
+    ///
+    /// Of a large argument that is on its way, reserves what has been announced, but never more than has come twice over; and
+    /// nothing beyond, so that what a client takes does not depend on the pieces in which its input comes.
+    pub fn append_input(&mut self, data: &[u8]) {
+        let room = self.pending.capacity() - self.pending.len();
+        let missing = self.parser.missing();
+        if room < data.len() && missing > data.len() {
+            self.pending.reserve_exact(missing.min(2 * (self.pending.len() + data.len())));
+        }
+        self.pending.extend_from_slice(data);
+    }
+
     /// Bytes of replies not written yet.
     pub fn reply_pending(&self) -> usize {
         self.reply.buf.len() - self.reply_sent

@@ -132,6 +132,13 @@ impl Node {
         if policy == Policy::Noeviction || settings.import_mode {
             return Room::Lacking;
         }
+        if self.clients_limited {
+            // Clients that take more than they may go before any key does.
+            self.evict_clients();
+            if self.counted_memory() <= limit {
+                return Room::Enough;
+            }
+        }
         let started_ns = (self.boot.clock_ns)();
         for count in 1.. {
             if !self.evict_one(policy, samples, session.as_deref_mut()) {

@@ -95,7 +95,7 @@ pub(crate) fn stats(node: &mut Node, session: &mut Session, _: Args<'_>) {
     map.int("total.allocated", used);
     map.int("startup.allocated", node.stats.startup_memory);
     map.int("replication.backlog", overhead.log);
-    map.int("clients.slaves", overhead.replicas);
+    map.int("clients.slaves", overhead.replicas + node.unsent_log());
     map.int("clients.normal", overhead.clients);
     map.int("cluster.links", 0);
     map.int("aof.buffer", 0);

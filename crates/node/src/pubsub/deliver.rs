@@ -4,6 +4,7 @@ use resp::ReplyBuf;
 
 use super::{Postbox, Scope};
 use crate::action::ConnId;
+use crate::client_memory::ClientMemory;
 use crate::node::{Node, Slot, SlotEntry};
 use crate::session::Session;
 
@@ -17,6 +18,8 @@ struct Delivery<'a> {
     postbox: &'a mut Postbox,
     overrun: &'a mut Vec<ConnId>,
     hard_limit: u64,
+    /// Where clients are counted, if they are.
+    client_memory: Option<&'a mut ClientMemory>,
 }
 
 impl Delivery<'_> {
@@ -29,6 +32,9 @@ impl Delivery<'_> {
                     return;
                 }
                 append(&mut session.reply, message);
+                if let Some(client_memory) = &mut self.client_memory {
+                    client_memory.count(session);
+                }
                 if !session.listed {
                     session.listed = true;
                     self.writable.push(conn);
@@ -81,6 +87,7 @@ impl Node {
             postbox: &mut pubsub.postbox,
             overrun: &mut pubsub.overrun,
             hard_limit,
+            client_memory: self.clients_limited.then_some(&mut self.client_memory),
         };
         let mut receivers = 0;
         if let Some(subscribers) = registry.subscribers(scope, channel) {

@@ -40,7 +40,7 @@ pub(super) fn write(node: &Node, session: &Session, report: &mut Report) {
     let backlog = if node.replication.has_log() { overhead.log.min(settings.repl_backlog_size) } else { 0 };
     report.put("mem_replication_backlog", backlog);
     report.put("mem_total_replication_buffers", overhead.log);
-    report.put("mem_clients_slaves", overhead.replicas);
+    report.put("mem_clients_slaves", overhead.replicas + node.unsent_log());
     report.put("mem_clients_normal", overhead.clients);
     report.zeros(&["mem_cluster_links", "mem_aof_buffer"]);
     report.put("mem_not_counted_for_evict", node.memory_not_counted());

@@ -75,7 +75,7 @@ fn expired_keys_leave_as_the_setting_says() {
         let stream = stream_of(&master, || {
             wait_eq("nil", || master.run("GET get"));
             assert_eq!(master.run("INCR incr"), "1");
-            master.run("SCAN 0 MATCH scan*");
+            assert!(master.run("SCAN 0 MATCH scan*").contains("0"));
             master.ok(&["SET past 1"]);
             assert_eq!(master.run("EXPIRE past -1"), "1");
         });

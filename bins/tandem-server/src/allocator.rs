@@ -26,4 +26,55 @@ mod tests {
         // The one, and the one for huge allocations. Unset there would be four for each processor.
         assert!(tikv_jemalloc_ctl::arenas::narenas::read().unwrap() <= 2);
     }
+
+    /// The server composes the memory in use of the allocator's sum, less what lies in the caches of threads, and of the counters of
+    /// single threads. Both must mean the same bytes.
+    #[test]
+    fn the_sum_and_the_counters_agree() {
+        use tikv_jemalloc_ctl::{epoch, raw, stats, thread};
+        let cached = || {
+            let mut mib = [0; 4];
+            raw::name_to_mib(b"stats.arenas.0.tcache_bytes\0", &mut mib).unwrap();
+            mib[2] = 4096;
+            // SAFETY: the value behind this name is a `size_t`.
+            unsafe { raw::read_mib::<usize>(&mib) }.unwrap() as i64
+        };
+        let sum = || {
+            epoch::advance().unwrap();
+            stats::allocated::read().unwrap() as i64 - cached()
+        };
+        let counted = || {
+            thread::allocatedp::read().unwrap().get() as i64
+                - thread::deallocatedp::read().unwrap().get() as i64
+        };
+        let (sum_before, counted_before) = (sum(), counted());
+        let mut kept: Vec<Vec<u8>> = Vec::new();
+        for number in 0..200_000usize {
+            kept.push(vec![1; 16 + number * 37 % 900]);
+            if number % 3 == 0 {
+                kept.swap_remove(number / 5 % kept.len());
+            }
+        }
+        let (sum, counted) = (sum() - sum_before, counted() - counted_before);
+        assert!(counted > 50_000_000, "{counted}");
+        // The harness's own threads may be at work.
+        assert!((sum - counted).abs() < 64 * 1024, "{sum} by the sum, {counted} by the counters");
+        drop(kept);
+
+        let started = std::time::Instant::now();
+        for _ in 0..1000 {
+            epoch::advance().unwrap();
+        }
+        let sum_ns = started.elapsed().as_nanos() / 1000;
+        let counters = (thread::allocatedp::read().unwrap(), thread::deallocatedp::read().unwrap());
+        let started = std::time::Instant::now();
+        let mut total = 0;
+        for _ in 0..1_000_000 {
+            total += std::hint::black_box(counters).0.get() - counters.1.get();
+        }
+        std::hint::black_box(total);
+        let counters_ns = started.elapsed().as_nanos() as f64 / 1e6;
+        println!("the sum takes {sum_ns} ns, the counters {counters_ns:.2} ns");
+        assert!(counters_ns * 100.0 < sum_ns as f64, "the counters are the cheap way");
+    }
 }

@@ -143,7 +143,7 @@ impl Node {
     pub(crate) fn note_waiting(&mut self) {
         self.effects.track_ready = !self.blocked.queues.is_empty();
         self.effects.track_keys =
-            !self.watchers.is_empty() || self.blocked.wants_touched_keys() || self.migrations.under_way();
+            !self.watchers.is_empty() || self.blocked.wants_touched_keys() || self.migrations.under_way() || self.keeps_own_keys();
     }
 
     /// Takes the keys that a command touched for ready, as far as somebody waits to hear that they are gone.
@@ -324,6 +324,7 @@ impl Node {
 
     /// Another dataset has taken the place of this one: every key may be ready now.
     pub(crate) fn dataset_replaced(&mut self) {
+        self.own_keys.clear();
         if self.effects.track_ready {
             self.effects.ready.extend(self.blocked.queues.keys().cloned());
             self.serve_ready();

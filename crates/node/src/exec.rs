@@ -437,6 +437,9 @@ impl Node {
                 self.migrations.note_changes(&self.effects.touched, &self.effects.replaced);
             }
             self.note_gone();
+            if session.is_some() && self.keeps_own_keys() {
+                self.note_own_keys();
+            }
             self.touch_watched(session);
         }
         if !self.effects.events.is_empty() {

@@ -45,6 +45,7 @@ mod load_batch;
 mod memory;
 mod migrate;
 mod node;
+mod own_keys;
 mod pause;
 mod persistence;
 mod pubsub;

@@ -16,6 +16,7 @@ use crate::host::HostTable;
 use crate::latency::Spikes;
 use crate::lazyfree::LazyFree;
 use crate::migrate::Migrations;
+use crate::own_keys::OwnKeys;
 use crate::pause::Pause;
 use crate::persistence::Persistence;
 use crate::pubsub::PubSub;
@@ -180,6 +181,8 @@ pub struct Node {
     /// Whether clients are counted: there is a limit for what they take together.
     pub(crate) clients_limited: bool,
     pub(crate) lazyfree: LazyFree,
+    /// What clients have written to this replica.
+    pub(crate) own_keys: OwnKeys,
     /// Replicas whose acknowledgement has come in this round.
     pub(crate) acks: Vec<ConnId>,
     /// A replica has asked for a full synchronisation in this round.
@@ -294,6 +297,7 @@ impl Node {
             client_memory: ClientMemory::default(),
             clients_limited: false,
             lazyfree: LazyFree::default(),
+            own_keys: OwnKeys::default(),
             acks: Vec::new(),
             syncs_requested: false,
             config,

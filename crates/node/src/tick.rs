@@ -48,6 +48,7 @@ impl Node {
         self.serve_waiting();
         self.expire_keys();
         self.expire_fields();
+        self.expire_own_keys();
         self.continue_eviction();
         self.serve_ready();
         self.resume_served();
@@ -115,7 +116,7 @@ impl Node {
         }
     }
 
-    fn expire_key(&mut self, db: usize, key: &[u8]) {
+    pub(crate) fn expire_key(&mut self, db: usize, key: &[u8]) {
         let Some(removed) = self.keyspace.db_mut(db).remove(key) else { return };
         let lazy = self.env.lazyfree_expire;
         if lazy && removed.is_large() {
@@ -266,6 +267,7 @@ impl Node {
         if !self.gate.memory_limited {
             self.eviction.stop(self.now);
         }
+        self.note_waiting();
     }
 
     /// What becomes of keys whose time is over.

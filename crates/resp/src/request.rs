@@ -168,6 +168,12 @@ impl RequestParser {
         self.missing
     }
 
+    /// How many bytes of the incomplete request are dealt with: complete arguments, and the header of the one that is not.
+    #[must_use]
+    pub fn consumed(&self) -> usize {
+        self.progress.at
+    }
+
     /// What the spans of a [`Form::Inline`] request index: its arguments, without quotes and escapes. Valid until
     /// the next call of [`parse`](Self::parse).
     #[inline]

@@ -18,7 +18,7 @@ use plot::Line;
 use server::Server;
 
 /// Limits that are tried, in MiB.
-const LIMITS: [u64; 4] = [8, 16, 32, 64];
+const LIMITS: [u64; 4] = [8, 16, 24, 32];
 const POLICIES: [&str; 2] = ["allkeys-lru", "allkeys-lfu"];
 /// Each combination is run so many times, the servers in turn; the median is shown.
 const ROUNDS: usize = 3;

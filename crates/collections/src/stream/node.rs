@@ -340,7 +340,7 @@ impl Leaf for Node {
     }
 
     fn heap_bytes(&self) -> usize {
-        self.bytes.capacity()
+        crate::alloc::size_class(self.bytes.capacity())
     }
 }
 

@@ -190,6 +190,9 @@ pub(crate) fn purge(node: &mut Node, session: &mut Session, _: Args<'_>) {
 }
 
 #[cfg(test)]
+mod usage_tests;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::stats::{CpuReading, MemoryReading};

@@ -36,6 +36,8 @@ pub(super) struct ReadBuffer {
     used: usize,
     /// Whose they are: connection, start, end.
     arrived: Vec<(ConnId, usize, usize)>,
+    /// A read has filled it since the last look.
+    needed: bool,
 }
 
 impl ReadBuffer {
@@ -47,7 +49,14 @@ impl ReadBuffer {
     const LARGEST: usize = 512 * 1024;
 
     pub fn new() -> ReadBuffer {
-        ReadBuffer { bytes: vec![0; ReadBuffer::FIRST], used: 0, arrived: Vec::new() }
+        ReadBuffer { bytes: vec![0; ReadBuffer::FIRST], used: 0, arrived: Vec::new(), needed: false }
+    }
+
+    /// Goes back to the usual size if no read has filled it since the last call.
+    fn settle(&mut self) {
+        if !std::mem::take(&mut self.needed) && self.bytes.len() > ReadBuffer::FIRST && self.used == 0 {
+            self.bytes = vec![0; ReadBuffer::FIRST];
+        }
     }
 
     /// Whether the next read has the room that it should have.
@@ -57,6 +66,7 @@ impl ReadBuffer {
 
     /// Grows for the next time, when a read has filled it.
     fn filled(&mut self) {
+        self.needed = true;
         if self.bytes.len() < ReadBuffer::LARGEST {
             self.bytes.resize(self.bytes.len() * 2, 0);
         }
@@ -134,6 +144,7 @@ impl Engine {
             self.next_readings_us = self.now.mono_us + READINGS_EVERY_US;
             let (memory, cpu) = self.readings.take();
             self.node.set_readings(memory, cpu);
+            self.buffer.settle();
         }
         if self.resting {
             self.resting = false;

@@ -92,6 +92,8 @@ impl<'a> Facts<'a> {
     /// The facts of a client or replica.
     pub fn of(node: &Node, session: &'a Session) -> Facts<'a> {
         let seconds_since = |us: u64| node.now.mono_us.saturating_sub(us) / 1_000_000;
+        // Complete arguments of a request that is not; others move them elsewhere.
+        let parsed = session.parser.consumed().min(session.pending.len());
         let queued_bytes = session.transaction.as_ref().map_or(0, |transaction| transaction.bytes);
         Facts {
             id: session.id,
@@ -108,9 +110,9 @@ impl<'a> Facts<'a> {
             queued: session.transaction.as_ref().map(|transaction| transaction.queue.len()),
             subscriptions: subscriptions(session),
             watched: session.watched.len(),
-            input: session.pending.len(),
+            input: session.pending.len() - parsed,
             input_room: session.pending.capacity() - session.pending.len(),
-            argv_bytes: 0,
+            argv_bytes: parsed,
             queued_bytes,
             reply_capacity: session.reply.buf.capacity(),
             reply_pending: session.reply_pending(),

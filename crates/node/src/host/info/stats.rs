@@ -42,8 +42,8 @@ pub(super) fn write(node: &Node, _: &Session, report: &mut Report) {
     report.put("latest_fork_usec", stats.last_freeze_us);
     report.put("total_forks", stats.forks);
     report.put("migrate_cached_sockets", node.migrations.cached());
+    report.put("slave_expires_tracked_keys", node.own_keys.len());
     report.zeros(&[
-        "slave_expires_tracked_keys",
         "active_defrag_hits",
         "active_defrag_misses",
         "active_defrag_key_hits",

@@ -405,6 +405,13 @@ impl Node {
         if !self.pubsub.postbox.is_empty() {
             self.empty_postbox(&mut session);
         }
+        let hard_limit =
+            self.config.settings().client_output_buffer_limit[session.output_class()].hard_bytes;
+        if hard_limit > 0 && session.reply_pending() as u64 > hard_limit && !session.is_replica() {
+            crate::pubsub::deliver::note_cut_off(&session);
+            self.stats.obl_disconnections += 1;
+            session.drop_replies_and_close();
+        }
         if self.clients_limited {
             self.client_memory.count(&mut session);
         }
@@ -524,6 +531,16 @@ impl Node {
             }
         } else {
             session.append_input(data);
+            if self.clients_limited {
+                // Before what has become whole is executed, and its memory is given back.
+                self.slots[conn.slot()].slot = Slot::Client(session);
+                self.recount(conn);
+                self.evict_clients();
+                match self.take_session(conn) {
+                    Some(back) => session = back,
+                    None => return,
+                }
+            }
             self.run_pending(&mut session);
         }
         self.check_query_buffer(&mut session);

@@ -405,17 +405,10 @@ impl Node {
         if !self.pubsub.postbox.is_empty() {
             self.empty_postbox(&mut session);
         }
-        let hard_limit =
-            self.config.settings().client_output_buffer_limit[session.output_class()].hard_bytes;
-        if hard_limit > 0 && session.reply_pending() as u64 > hard_limit && !session.is_replica() {
-            crate::pubsub::deliver::note_cut_off(&session);
-            self.stats.obl_disconnections += 1;
-            session.drop_replies_and_close();
-        }
+        self.check_reply_limit(&mut session);
         if self.clients_limited {
             self.client_memory.count(&mut session);
         }
-        self.check_reply_limit(&mut session);
         if session.close_after_reply && session.reply_pending() == 0 {
             self.end_session(&mut session);
             self.free_conn(conn);

@@ -142,8 +142,10 @@ impl Node {
     /// Commands need to say what they touched only while somebody waits for it.
     pub(crate) fn note_waiting(&mut self) {
         self.effects.track_ready = !self.blocked.queues.is_empty();
-        self.effects.track_keys =
-            !self.watchers.is_empty() || self.blocked.wants_touched_keys() || self.migrations.under_way() || self.keeps_own_keys();
+        self.effects.track_keys = !self.watchers.is_empty()
+            || self.blocked.wants_touched_keys()
+            || self.migrations.under_way()
+            || self.keeps_own_keys();
     }
 
     /// Takes the keys that a command touched for ready, as far as somebody waits to hear that they are gone.

@@ -40,7 +40,8 @@ impl Node {
     #[cold]
     pub(crate) fn note_own_keys(&mut self) {
         for (db, key) in &self.effects.touched {
-            let expires = self.keyspace.db(*db as usize).get(key).is_some_and(|entry| entry.expiry().is_some());
+            let expires =
+                self.keyspace.db(*db as usize).get(key).is_some_and(|entry| entry.expiry().is_some());
             if expires {
                 self.own_keys.keys.insert((*db, key.clone()));
             }

@@ -96,7 +96,9 @@ fn hashes() {
 #[test]
 fn sorted_sets() {
     let members = |count: usize| -> Vec<String> {
-        (0..count).flat_map(|number| [format!("{}.5", number * 7 % 1000), format!("member:{number}")]).collect()
+        (0..count)
+            .flat_map(|number| [format!("{}.5", number * 7 % 1000), format!("member:{number}")])
+            .collect()
     };
     compare("small sorted sets", 2000, |node, key| run_in_pieces(node, &["ZADD", key], &members(8), 16));
     compare("large sorted sets", 3, |node, key| {
@@ -108,7 +110,15 @@ fn sorted_sets() {
 fn streams() {
     let add = |node: &mut Fixture, key: &str, count: usize| {
         for number in 1..=count {
-            node.run(&["XADD", key, &format!("{number}-1"), "sensor", "7", "temperature", &number.to_string()]);
+            node.run(&[
+                "XADD",
+                key,
+                &format!("{number}-1"),
+                "sensor",
+                "7",
+                "temperature",
+                &number.to_string(),
+            ]);
         }
     };
     compare("small streams", 500, |node, key| add(node, key, 3));

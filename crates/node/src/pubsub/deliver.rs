@@ -123,6 +123,7 @@ impl Node {
             postbox: &mut pubsub.postbox,
             overrun: &mut pubsub.overrun,
             hard_limit: self.config.settings().client_output_buffer_limit[0].hard_bytes,
+            client_memory: self.clients_limited.then_some(&mut self.client_memory),
         };
         for &conn in conns {
             delivery.send(conn, bytes);

@@ -23,8 +23,11 @@ struct Held {
     expiry_ms: Option<u64>,
 }
 
-/// Calls `f` with each key of a file, and what is compared of it.
-fn each_key(path: &Path, f: &mut dyn FnMut(Print, u64, &[u8], Held) -> Result<()>) -> Result<()> {
+/// What is done with a key: its fingerprint, its database, its name, and what is compared of it.
+type OfKey<'f> = dyn FnMut(Print, u64, &[u8], Held) -> Result<()> + 'f;
+
+/// Calls `f` with each key of a file.
+fn each_key(path: &Path, f: &mut OfKey<'_>) -> Result<()> {
     let mut prints = Fingerprinter::new();
     let mut open: Option<(u64, Vec<u8>, Option<u64>)> = None;
     let place_of =

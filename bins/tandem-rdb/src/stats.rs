@@ -44,8 +44,10 @@ struct Open {
     elements: u64,
 }
 
-/// Bytes, then what they are of, so that the heap's top is the smallest.
-type Large = Reverse<(u64, u64, Vec<u8>, &'static str, u64)>;
+/// A large key: its bytes, database, name, type and number of elements.
+type Large = (u64, u64, Vec<u8>, &'static str, u64);
+/// Prefixes and what is of them.
+type Prefixes<'a> = Vec<(&'a [u8], Sum)>;
 
 struct Stats<'a> {
     args: &'a StatsArgs,
@@ -56,7 +58,8 @@ struct Stats<'a> {
     dbs: BTreeMap<u64, Sum>,
     prefixes: HashMap<Vec<u8>, Sum>,
     other_prefixes: Sum,
-    largest: BinaryHeap<Large>,
+    /// The smallest on top.
+    largest: BinaryHeap<Reverse<Large>>,
     expiries: [u64; EXPIRIES.len()],
     fields_that_expire: u64,
 }
@@ -179,10 +182,10 @@ impl Stats<'_> {
     }
 
     /// The largest keys and the prefixes with most bytes, the largest first.
-    fn tops(&self) -> (Vec<&(u64, u64, Vec<u8>, &'static str, u64)>, Vec<(&[u8], Sum)>) {
+    fn tops(&self) -> (Vec<&Large>, Prefixes<'_>) {
         let mut largest: Vec<_> = self.largest.iter().map(|Reverse(large)| large).collect();
         largest.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| (a.1, &a.2).cmp(&(b.1, &b.2))));
-        let mut prefixes: Vec<(&[u8], Sum)> =
+        let mut prefixes: Prefixes<'_> =
             self.prefixes.iter().map(|(prefix, sum)| (prefix.as_slice(), *sum)).collect();
         prefixes.sort_by(|(a, x), (b, y)| y.bytes.cmp(&x.bytes).then_with(|| a.cmp(b)));
         prefixes.truncate(self.args.top);

@@ -184,10 +184,11 @@ impl User {
         if own.contains(&None) {
             return true;
         }
-        let kept = |pattern: &Box<[u8]>| own.iter().flatten().any(|patterns| patterns.contains(pattern));
+        let kept =
+            |pattern: &[u8]| own.iter().flatten().any(|own| own.iter().any(|other| **other == *pattern));
         before.all_selectors().all(|selector| match selector.channel_patterns() {
             None => false,
-            Some(patterns) => patterns.iter().all(kept),
+            Some(patterns) => patterns.iter().all(|pattern| kept(pattern)),
         })
     }
 

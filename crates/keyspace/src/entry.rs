@@ -541,7 +541,7 @@ impl Garbage {
                     let (count, bytes) = sample.fold((0, 0), |(count, bytes), record| {
                         (count + 1, bytes + Entry::new(record).memory_usage())
                     });
-                    if count == 0 { 0 } else { bytes * *len / count }
+                    (bytes * *len).checked_div(count).unwrap_or(0)
                 };
                 tables.iter().map(of_table).sum()
             }

@@ -59,12 +59,15 @@ pub enum RestorePolicy {
     Replace,
 }
 
+/// Where a function is: the name of its library, and its number there.
+type Place = (Box<[u8]>, usize);
+
 /// All libraries, and which of them each function belongs to.
 #[derive(Debug, Default)]
 pub struct Libraries {
     libraries: BTreeMap<Box<[u8]>, Library>,
     /// By their names in lower case: functions are called in any.
-    functions: BTreeMap<Box<[u8]>, (Box<[u8]>, usize)>,
+    functions: BTreeMap<Box<[u8]>, Place>,
 }
 
 impl Libraries {

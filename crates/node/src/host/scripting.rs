@@ -41,8 +41,10 @@ pub(super) fn key_count(args: Args<'_>, not_a_number: &'static str) -> Result<us
     usize::try_from(count).map_err(|_| "ERR Number of keys can't be negative")
 }
 
+type ArgList<'a> = SmallVec<[&'a [u8]; 8]>;
+
 /// The keys, and the other arguments.
-pub(super) fn split<'a>(args: Args<'a>, keys: usize) -> (SmallVec<[&'a [u8]; 8]>, SmallVec<[&'a [u8]; 8]>) {
+pub(super) fn split<'a>(args: Args<'a>, keys: usize) -> (ArgList<'a>, ArgList<'a>) {
     (args.slice(3..3 + keys).iter().collect(), args.from(3 + keys).iter().collect())
 }
 

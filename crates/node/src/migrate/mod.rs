@@ -390,9 +390,7 @@ impl Node {
             (None, None) if kept => {
                 "ERR A key was changed while it was moved; it is on both instances".to_owned()
             }
-            (None, None) if !job.transfer.fates.iter().any(|fate| *fate == transfer::Fate::Arrived) => {
-                String::new()
-            }
+            (None, None) if !job.transfer.fates.contains(&transfer::Fate::Arrived) => String::new(),
             (None, None) => "OK".to_owned(),
         };
         if self.session(job.client).is_some_and(|session| session.blocked == Some(Blocked::Migrate)) {

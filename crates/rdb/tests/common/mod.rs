@@ -23,8 +23,8 @@ impl Server {
     pub fn start_program(name: &str, dir: &Path) -> Option<Server> {
         let peers = std::env::var_os("PEERS").map(PathBuf::from);
         let default = std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache/tandem-peers"));
-        let found = peers.into_iter().chain(default).map(|peers| peers.join("bin").join(name));
-        let program = found.filter(|program| program.is_file()).next().unwrap_or_else(|| name.into());
+        let mut found = peers.into_iter().chain(default).map(|peers| peers.join("bin").join(name));
+        let program = found.find(|program| program.is_file()).unwrap_or_else(|| name.into());
         // A socket in the directory instead of a port: nobody else can be there first.
         let socket = dir.join("socket");
         let spawned = Command::new(program)

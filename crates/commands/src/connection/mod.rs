@@ -40,8 +40,6 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .acl(Acl::CONNECTION)
         .tips(&["request_policy:all_shards", "response_policy:all_succeeded"])
         .doc("[message]", "Shows that the server is there.", "O(1)"),
-    cluster("readonly", LOADING | STALE | FAST, "Lets the connection read from a replica of a cluster."),
-    cluster("readwrite", LOADING | STALE | FAST, "Ends what READONLY began."),
     host("quit", -1, GROUP, "1.0.0").flags(OPENING).acl(Acl::CONNECTION).doc(
         "",
         "Closes the connection.",

@@ -169,6 +169,8 @@ fn a_sleep_counts_before_those_who_wait_are_served() {
     fixture.now.mono_us += 200_000;
     fixture.node.before_write(fixture.now);
     assert_eq!(fixture.read_from(client), "", "what came has expired meanwhile");
+    let executed = fixture.read_from(conn);
+    assert!(executed.starts_with("*3\r\n"), "{executed}");
     assert_eq!(fixture.run(&["DBSIZE"]), ":1\r\n", "and is left to whoever comes upon it");
     fixture.advance_ms(700);
     assert_eq!(fixture.read_from(client), "");

@@ -1,4 +1,4 @@
-// A session of everyday use with node-redis: pool, pipeline, transaction, publish/subscribe, blocking pop, stream group.
+// A session of everyday use with node-redis: pool, pipeline, transaction, script, publish/subscribe, blocking pop, stream group.
 //
 // usage: node session.js PORT
 //
@@ -12,6 +12,13 @@ const options = {
   socket: { host: "127.0.0.1", port: Number(process.argv[2]) },
   username: "app",
   password: "secret",
+  scripts: {
+    addAndDouble: redis.defineScript({
+      NUMBER_OF_KEYS: 1,
+      SCRIPT: "return redis.call('INCRBY', KEYS[1], ARGV[1]) * 2",
+      transformArguments: (key, number) => [key, String(number)],
+    }),
+  },
 };
 
 async function pool(client) {
@@ -51,6 +58,13 @@ async function transaction(client) {
     await assert.rejects(one.multi().set("app:balance", "5").exec(), redis.WatchError);
   });
   assert.equal(await client.get("app:balance"), "20");
+}
+
+async function script(client) {
+  // Loaded when the server says that it does not know it.
+  assert.equal(await client.addAndDouble("app:sum", 21), 42);
+  assert.equal(await client.addAndDouble("app:sum", 1), 44);
+  assert.deepEqual(await client.eval("return {KEYS[1], ARGV[1]}", { keys: ["app:k"], arguments: ["a"] }), ["app:k", "a"]);
 }
 
 async function publishAndSubscribe(client) {
@@ -96,7 +110,7 @@ async function main() {
   const client = redis.createClient(options);
   client.on("error", (error) => { throw error; });
   await client.connect();
-  for (const part of [pool, rights, pipeline, transaction, publishAndSubscribe, blockingPop, streamGroup]) {
+  for (const part of [pool, rights, pipeline, transaction, script, publishAndSubscribe, blockingPop, streamGroup]) {
     await part(client);
     console.log(part.name);
   }

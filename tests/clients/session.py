@@ -1,4 +1,4 @@
-"""A session of everyday use with redis-py: pool, pipeline, transaction, publish/subscribe, blocking pop, stream group.
+"""A session of everyday use with redis-py: pool, pipeline, transaction, script, publish/subscribe, blocking pop, stream group.
 
 usage: session.py PORT
 
@@ -82,6 +82,16 @@ def transaction(r):
     equal(r.transaction(move, "app:balance"), [True, "15"])
 
 
+def script(r):
+    add = r.register_script("return redis.call('INCRBY', KEYS[1], ARGV[1]) * 2")
+    # Loaded when the server says that it does not know it.
+    equal(add(keys=["app:sum"], args=[21]), 42)
+    equal(add(keys=["app:sum"], args=[1]), 44)
+    with r.lock("app:lock", timeout=10):
+        refused(redis.exceptions.LockError, lambda: r.lock("app:lock", blocking=False).__enter__())
+    equal(r.exists("app:lock"), 0)
+
+
 def publish_and_subscribe(r):
     listener = r.pubsub()
     listener.subscribe("app:news")
@@ -129,7 +139,7 @@ def main():
     connections = redis.ConnectionPool(
         host="127.0.0.1", port=int(sys.argv[1]), username="app", password="secret", decode_responses=True)
     r = redis.Redis(connection_pool=connections)
-    for part in (pool, rights, pipeline, transaction, publish_and_subscribe, blocking_pop, stream_group):
+    for part in (pool, rights, pipeline, transaction, script, publish_and_subscribe, blocking_pop, stream_group):
         part(r)
         print(part.__name__, flush=True)
 

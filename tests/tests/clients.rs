@@ -1,6 +1,6 @@
 //! Sessions of everyday use with the client libraries that people have: redis-rs, redis-py, node-redis.
 //!
-//! Each goes through the same: a pool, rights, a pipeline, a transaction, publish/subscribe, a blocking pop, a stream group.
+//! Each goes through the same: a pool, rights, a pipeline, a transaction, a script, publish/subscribe, a blocking pop, a stream group.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -26,7 +26,7 @@ fn run(command: &mut Command, session: &str, port: u16) {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let failed = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "after {said:?}:\n{failed}");
-    assert_eq!(said.lines().count(), 7, "{said}");
+    assert_eq!(said.lines().count(), 8, "{said}");
 }
 
 #[test]
@@ -83,6 +83,11 @@ fn a_session_with_redis_rs() -> RedisResult<()> {
         pipe.set("app:balance", balance - 5).ignore().get("app:balance").query(con)
     })?;
     assert_eq!(balance, 15);
+
+    // A script, which is loaded when the server says that it does not know it.
+    let mut script = redis::cmd("EVAL");
+    script.arg("return redis.call('INCRBY', KEYS[1], ARGV[1]) * 2").arg(1).arg("app:sum").arg(21);
+    assert_eq!(script.query::<i64>(&mut con)?, 42);
 
     // Publish/subscribe.
     let mut listening = client.get_connection()?;

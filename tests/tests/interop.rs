@@ -439,3 +439,137 @@ fn a_redis_replica_that_was_cut_off_long_takes_everything_anew() {
         assert_eq!(master.count("sync_full"), 2);
     }
 }
+
+/// Hashes whose fields expire, small and large, and changes of them in the words of either family.
+fn change_fields(server: &Server, valkey: bool) {
+    let mut client = server.client();
+    let mut run = |line: &str| {
+        let reply = client.call(&resp::split_inline(line.as_bytes()).expect("balanced quotes"));
+        assert!(reply.as_error().is_none(), "{line}: {}", show(&reply));
+    };
+    let many: Vec<String> = (0..600).map(|n| format!("f{n} {n}")).collect();
+    run("DEL few many gone mixed");
+    run("HSET few a 1 b 2 c 3");
+    run(&format!("HSET many {}", many.join(" ")));
+    run("HPEXPIREAT few 4000000000123 FIELDS 1 b");
+    run("HEXPIREAT many 4000000000 FIELDS 2 f1 f599");
+    run("HPEXPIRE many 100000000 FIELDS 1 f7");
+    run("HEXPIRE many 100000 FIELDS 1 f8");
+    run("HPERSIST many FIELDS 1 f8");
+    run("HSET mixed stays 1 goes 2");
+    run("HPEXPIREAT mixed 1 FIELDS 1 goes");
+    run("HSET gone a 1");
+    run("HPEXPIREAT gone 1 FIELDS 1 a");
+    if valkey {
+        run("HSETEX few PXAT 4000000000999 FIELDS 2 d 4 e 5");
+        run("HSETEX few KEEPTTL FIELDS 1 b 22");
+        run("HGETEX many EXAT 4000000001 FIELDS 1 f9");
+    } else {
+        run("HSETEX few PXAT 4000000000999 FIELDS 2 d 4 e 5");
+        run("HGETEX many EXAT 4000000001 FIELDS 1 f9");
+    }
+    run("HSET few c 33");
+    run("HINCRBY few b 1");
+}
+
+/// Fields and values with when each expires.
+fn fields(server: &Server) -> Vec<String> {
+    let mut client = server.client();
+    let mut all = Vec::new();
+    for key in ["few", "many", "gone", "mixed"] {
+        let reply = client.call(&["HKEYS", key]);
+        let mut names: Vec<String> = reply.as_slice().expect("an array").iter().map(show).collect();
+        names.sort();
+        for name in names {
+            let value = show(&client.call(&["HGET", key, &name]));
+            let at = show(&client.call(&["HPEXPIRETIME", key, "FIELDS", "1", &name]));
+            all.push(format!("{key} {name} {value} {at}"));
+        }
+    }
+    all
+}
+
+/// By full synchronisation, by the stream, and by a dump.
+fn exchange_fields(master: Maker<'_>, replica: Maker<'_>, valkey: bool) {
+    let master = master().start();
+    change_fields(&master, valkey);
+    let replica = replica().follow_port(master.port()).start();
+    replica.wait_for_link();
+    wait("what the synchronisation brought is the same", || fields(&replica) == fields(&master));
+    let kept = |line: &String| line.starts_with("few b ") && line.contains("4000000000123");
+    assert!(fields(&master).iter().any(kept), "{:?}", fields(&master));
+    change_fields(&master, valkey);
+    master.ok(&["SET done yes"]);
+    wait_eq("yes", || replica.run("GET done"));
+    assert_eq!(fields(&replica), fields(&master));
+    assert!(!master.run("HPEXPIRE mixed 30 FIELDS 1 stays").starts_with('-'));
+    wait_eq("0", || master.run("EXISTS mixed"));
+    wait_eq("0", || replica.run("EXISTS mixed"));
+}
+
+#[test]
+fn expiring_fields_are_exchanged_with_valkey() {
+    let Some(valkey) = peers::valkey_server() else { return };
+    exchange_fields(&tandem, &|| Server::peer(&valkey), true);
+    exchange_fields(&|| Server::peer(&valkey), &tandem, true);
+    let (from, to) = (Server::peer(&valkey).start(), tandem());
+    change_fields(&from, true);
+    assert_eq!(from.run("SAVE"), "OK");
+    std::fs::copy(from.path("dump.rdb"), to.dir().join("dump.rdb")).unwrap();
+    assert_eq!(fields(&to.start()), fields(&from));
+    let (from, to) = (tandem().start(), Server::peer(&valkey));
+    change_fields(&from, true);
+    assert_eq!(from.run("SAVE"), "OK");
+    std::fs::copy(from.path("dump.rdb"), to.dir().join("dump.rdb")).unwrap();
+    assert_eq!(fields(&to.start()), fields(&from));
+}
+
+/// Redis 8 has its own form of them, which is read here.
+#[test]
+fn expiring_fields_of_redis_8_are_read() {
+    let Some(redis) = peers::redis8_server() else { return };
+    exchange_fields(&|| Server::peer(&redis), &tandem, false);
+    let (from, to) = (Server::peer(&redis).start(), tandem());
+    change_fields(&from, false);
+    assert_eq!(from.run("SAVE"), "OK");
+    std::fs::copy(from.path("dump.rdb"), to.dir().join("dump.rdb")).unwrap();
+    assert_eq!(fields(&to.start()), fields(&from));
+}
+
+/// Keys go over by MIGRATE, to either and from either.
+#[test]
+fn keys_migrate() {
+    let pairs: Vec<_> = [peers::redis_server(), peers::valkey_server()].into_iter().flatten().collect();
+    for peer in pairs {
+        for ours_first in [true, false] {
+            let peer = || Server::peer(&peer).args(&["--requirepass", "secret"]).start();
+            let ours = || tandem().args(&["--requirepass", "secret"]).start();
+            let (from, to) = if ours_first { (ours(), peer()) } else { (peer(), ours()) };
+            let (mut near, mut far) = (from.client(), to.client());
+            for client in [&mut near, &mut far] {
+                assert_eq!(client.run("AUTH secret"), "OK");
+            }
+            near.run("SET text hello PX 100000000");
+            near.run("RPUSH list a b c");
+            near.run("ZADD zset 1.5 a 2 b");
+            near.run("XADD stream 1-1 f v");
+            near.run("XGROUP CREATE stream group 0");
+            near.run("XREADGROUP GROUP group alice STREAMS stream >");
+            let target = format!("127.0.0.1 {}", to.port());
+            let refused = near.run(&format!("MIGRATE {target} text 0 5000 AUTH wrong"));
+            assert!(refused.contains("Target instance replied with error: WRONGPASS"), "{refused}");
+            let done = near.run(&format!(
+                "MIGRATE {target} '' 2 5000 AUTH2 default secret KEYS text list none zset stream"
+            ));
+            assert_eq!(done, "OK");
+            assert_eq!(near.run("DBSIZE"), "0");
+            assert_eq!(far.run("SELECT 2"), "OK");
+            assert_eq!(far.run("GET text"), "hello");
+            assert!(far.run("PTTL text").parse::<i64>().unwrap() > 90_000_000);
+            assert_eq!(far.run("LLEN list"), "3");
+            assert_eq!(far.run("ZSCORE zset a"), "1.5");
+            assert!(far.run("XPENDING stream group").contains("alice"));
+            assert_eq!(near.run(&format!("MIGRATE {target} none 2 5000")), "NOKEY");
+        }
+    }
+}

@@ -518,7 +518,12 @@ impl Node {
     /// Why a command may not run now, if it may not.
     fn refusal(&mut self, session: &mut Session, spec: &CommandSpec) -> Option<&'static str> {
         let gate = self.gate;
-        if gate.loading && !spec.flags.contains(Flags::LOADING) {
+        // EXEC answers for what is queued, as things stand when it comes.
+        let queued = session.transaction.as_deref().filter(|_| spec.full_name == "exec");
+        let needs_whole_data = queued.is_some_and(|multi| multi.needs_whole_data);
+        let needs_fresh_data = queued.is_some_and(|multi| multi.needs_fresh_data);
+        let writes = spec.is_write() || queued.is_some_and(|multi| multi.writes);
+        if gate.loading && (needs_whole_data || !spec.flags.contains(Flags::LOADING)) {
             return Some("LOADING Tandem is loading the dataset in memory");
         }
         if gate.busy && !spec.flags.contains(Flags::ALLOW_BUSY) {
@@ -531,10 +536,7 @@ impl Node {
                 return Some(OOM);
             }
         }
-        // EXEC answers for the writes that are queued, as long as the conditions still hold when it comes.
-        let writes = spec.is_write()
-            || (spec.full_name == "exec" && session.transaction.as_ref().is_some_and(|multi| multi.writes));
-        if gate.stale && !spec.flags.contains(Flags::STALE) {
+        if gate.stale && (needs_fresh_data || !spec.flags.contains(Flags::STALE)) {
             return Some("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
         }
         if !writes {
@@ -667,6 +669,8 @@ fn queue(transaction: &mut Transaction, spec: &'static CommandSpec, args: Args<'
     let owned = resp::OwnedArgs::from_args(args);
     transaction.bytes += owned.heap_bytes();
     transaction.writes |= spec.is_write();
+    transaction.needs_fresh_data |= !spec.flags.contains(Flags::STALE);
+    transaction.needs_whole_data |= !spec.flags.contains(Flags::LOADING);
     transaction.replicates |= spec.flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE);
     transaction.uses_memory |= spec.flags.contains(Flags::DENYOOM);
     transaction.queue.push((spec, owned));

@@ -73,5 +73,9 @@ pub use time::Now;
 /// The version of Redis whose commands and replies this instance offers; clients choose their features by it.
 pub const REDIS_VERSION: &str = "7.2.4";
 
+/// The version of Valkey whose snapshots this instance reads. Its masters are told, and then send the expiry of a hash's fields; without it
+/// a full synchronisation of a dataset that has any fails over and over.
+pub const VALKEY_VERSION: &str = "9.1.0";
+
 /// The version of Tandem.
 pub const TANDEM_VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -40,6 +40,10 @@ pub(crate) struct Transaction {
     pub bytes: usize,
     /// A queued command writes.
     pub writes: bool,
+    /// A queued command may not run on stale data.
+    pub needs_fresh_data: bool,
+    /// A queued command may not run while the dataset is being loaded.
+    pub needs_whole_data: bool,
     /// A queued command writes, or puts something into the log without being a write.
     pub replicates: bool,
     /// The database that the next queued command will find selected.

@@ -134,6 +134,7 @@ impl Node {
                 .identity()
                 .map(|identity| Resume { id: identity.id, applied: identity.offset }),
             timeout_ms: settings.repl_timeout * 1000,
+            version: Some(crate::VALKEY_VERSION.to_owned()),
             ..LinkConfig::default()
         };
         let bind_source = settings.bind_source_addr.clone();

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::directive::{Directive, Kind, Rule};
 use crate::grammar::quote;
-use crate::number::{Unit, integer, size, time};
+use crate::number::{integer, size, time};
 use crate::types::{KeyspaceEvents, OUTPUT_CLASSES, OutputBufferLimit, ShutdownFlags, output_class};
 
 /// A checked value; the variant follows from the directive's kind.
@@ -356,7 +356,8 @@ fn output_limits(words: &[String], before: Value) -> Result<Value, String> {
         };
         let class =
             output_class(class).ok_or("Invalid client class specified in buffer limit configuration.")?;
-        let seconds = time(seconds, Unit::Seconds).and_then(|n| u64::try_from(n).ok());
+        // A plain number: others know no units here either.
+        let seconds = seconds.parse::<u64>().ok();
         let (Some(hard_bytes), Some(soft_bytes), Some(soft_seconds)) = (size(hard), size(soft), seconds)
         else {
             return Err("Error in hard, soft or soft_seconds setting in buffer limit configuration.".into());

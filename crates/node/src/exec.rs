@@ -271,9 +271,12 @@ impl Node {
             }
             queue(transaction, spec, args);
             if spec.group == "scripting" {
-                // EXEC is refused for what a script declares as for the commands themselves.
-                let declared =
-                    self.declared_flags(spec, args).filter(|flags| !flags.undeclared && !flags.no_writes);
+                // EXEC is refused for what a script declares as for the commands themselves, and held by a pause of writes unless it
+                // says that it only reads.
+                let declared = self.declared_flags(spec, args);
+                transaction.replicates |= matches!(spec.full_name, "eval" | "evalsha" | "fcall")
+                    && declared.is_none_or(|flags| !flags.no_writes);
+                let declared = declared.filter(|flags| !flags.undeclared && !flags.no_writes);
                 transaction.writes |= declared.is_some();
                 transaction.uses_memory |= declared.is_some_and(|flags| !flags.allow_oom);
             }

@@ -227,6 +227,7 @@ impl Node {
     /// Lets the commands that were held back run.
     pub(crate) fn unpause(&mut self) {
         self.pause.active = None;
+        self.env.expiry = self.expiry_mode();
         self.refresh_gate();
         self.release_held();
         self.serve_ready();
@@ -272,7 +273,8 @@ impl Node {
 
     /// What becomes of keys whose time is over.
     pub(crate) fn expiry_mode(&self) -> ExpiryMode {
-        if self.replication.is_replica() {
+        if self.replication.is_replica() || self.pause.active.is_some() {
+            // During a pause nothing changes, deletions included.
             ExpiryMode::Hide
         } else if self.config.settings().import_mode {
             ExpiryMode::Import

@@ -97,8 +97,11 @@ fn store(ctx: &mut Ctx<'_>, key: &[u8], value: Vec<u8>) {
     {
         ctx.fx.garbage.push(replaced);
     }
-    if let Some(entry) = ctx.db().get(key) {
-        entry.set_access(access::fresh(ctx.env));
+    let access = access::fresh(ctx.env);
+    if let Some(mut entry) = ctx.db_mut().get_mut(key) {
+        entry.as_entry().set_access(access);
+        // To clients it is a text that was edited, not one that was set.
+        entry.append(b"");
     }
 }
 

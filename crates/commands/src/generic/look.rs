@@ -1,5 +1,6 @@
 //! Questions about keys.
 
+use keyspace::Entry;
 use resp::Args;
 
 use crate::Ctx;
@@ -17,7 +18,15 @@ pub(crate) fn exists(ctx: &mut Ctx<'_>, args: Args<'_>) {
 
 /// TOUCH key [key ...]
 pub(crate) fn touch(ctx: &mut Ctx<'_>, args: Args<'_>) {
-    let count = args.from(1).iter().filter(|key| ctx.read(key, |entry, _| entry.is_some())).count();
+    let env = ctx.env;
+    let touched = |entry: Option<Entry<'_>>| {
+        // It is what the command is for, so CLIENT NO-TOUCH does not keep it from that.
+        if let Some(entry) = entry.filter(|_| env.no_touch && !env.lfu) {
+            entry.set_access(env.clock);
+        }
+        entry.is_some()
+    };
+    let count = args.from(1).iter().filter(|key| ctx.read(key, |entry, _| touched(entry))).count();
     ctx.out.int(count as i64);
 }
 

@@ -150,7 +150,7 @@ fn request_keys<'a>(ctx: &mut Ctx<'_>, args: Args<'a>) -> Option<(Args<'a>, Vec<
         let flags = key.flags_in(spec, request);
         positions.extend(key.positions(request).map(|position| (position, flags)));
     }
-    if positions.is_empty() {
+    if positions.is_empty() && !spec.flags.contains(Flags::NO_MANDATORY_KEYS) {
         ctx.out.error("ERR Invalid arguments specified for command");
         return None;
     }
@@ -190,7 +190,7 @@ fn reply_info(out: &mut ReplyBuf, registry: &Registry, spec: &'static CommandSpe
     for key in spec.keys {
         reply_key_spec(out, key);
     }
-    out.set(spec.subcommands.len());
+    out.array(spec.subcommands.len());
     for sub in spec.subcommands {
         reply_info(out, registry, sub);
     }

@@ -350,6 +350,8 @@ fn alike_in_old(command: &str, ours: &[u8], theirs: &[u8]) -> bool {
     match (parse(ours), parse(theirs)) {
         // A list is never one listpack there.
         (Value::Bulk(b"listpack"), Value::Bulk(b"quicklist")) => command == "OBJECT",
+        // Nor is a set of other things than numbers.
+        (Value::Bulk(b"listpack"), Value::Bulk(b"hashtable")) => command == "OBJECT",
         // Of several mistakes another one may be named.
         (Value::Error(ours), Value::Error(theirs)) => {
             command == "LPOS"

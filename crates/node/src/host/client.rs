@@ -303,6 +303,7 @@ impl Node {
             None => (kind, until_ms),
         };
         self.pause.active = Some((kind, until_ms));
+        self.env.expiry = self.expiry_mode();
         self.refresh_gate();
     }
 

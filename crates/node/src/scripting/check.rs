@@ -60,11 +60,11 @@ impl Node {
         if self.gate.stale && !spec.flags.contains(CommandFlags::STALE) {
             return Some("ERR Can not execute the command on a stale replica");
         }
+        if reads_only && spec.flags.intersects(CommandFlags::WRITE | CommandFlags::MAY_REPLICATE) {
+            return Some("ERR Write commands are not allowed from read-only scripts.");
+        }
         if !spec.is_write() {
             return None;
-        }
-        if reads_only {
-            return Some("ERR Write commands are not allowed from read-only scripts.");
         }
         if self.gate.read_only {
             return Some(READ_ONLY);

@@ -238,7 +238,7 @@ impl Ctx<'_> {
     #[cold]
     fn expired(&mut self, removed: Removed, db: usize, key: &[u8]) {
         self.discard(removed, self.env.lazyfree_expire);
-        if !matches!(self.env.expiry, ExpiryMode::Delete | ExpiryMode::Import) {
+        if !matches!(self.env.expiry, ExpiryMode::Delete | ExpiryMode::Spare) {
             // A write on a writable replica: the value that it replaces must not shine through, but whoever
             // follows this replica hears of the expiry from the master.
             return;

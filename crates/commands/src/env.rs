@@ -12,8 +12,9 @@ pub enum ExpiryMode {
     Delete,
     /// It is treated as missing but stays until the master's deletion arrives: a replica serving its clients.
     Hide,
-    /// It is treated as missing but stays, unless a write meets it: a master into which a dataset is being imported.
-    Import,
+    /// It is treated as missing but stays; a write that meets it deletes it, and that goes into the log: a master into which a dataset
+    /// is being imported, or whose clients are paused.
+    Spare,
     /// It is there: applying the master's stream, or loading.
     Ignore,
 }

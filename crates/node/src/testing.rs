@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use backlog::Offset;
 use smallvec::SmallVec;
 
 use crate::action::{Action, Completion, ConnId, JobId, SaveJob};
@@ -119,6 +120,23 @@ impl Fixture {
             self.node.written(self.now, conn, bytes.len());
         }
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Has the node keep a log, as it does once it has had a replica.
+    pub fn begin_logging(&mut self) {
+        self.node.replication.begin_logging(&mut self.node.rng);
+    }
+
+    /// The end of the log.
+    pub fn log_end(&self) -> Offset {
+        self.node.replication.log.end()
+    }
+
+    /// What went into the log behind an offset, with blanks between the lines.
+    pub fn log_from(&self, from: Offset) -> String {
+        let slices = self.node.replication.log.slices(from).expect("nothing was trimmed");
+        let bytes: Vec<u8> = slices.flatten().copied().collect();
+        String::from_utf8_lossy(&bytes).replace("\r\n", " ")
     }
 
     /// Lets time pass, and the node look around.

@@ -78,7 +78,7 @@ impl Node {
 
     /// Whether what is over is to be deleted unasked. Only a master does that: its replicas wait for the deletions in its log.
     fn expires_actively(&self) -> bool {
-        self.debug.active_expire && self.env.expiry == ExpiryMode::Delete && self.pause.active.is_none()
+        self.debug.active_expire && self.env.expiry == ExpiryMode::Delete
     }
 
     /// Deletes keys whose time is over.
@@ -273,11 +273,11 @@ impl Node {
 
     /// What becomes of keys whose time is over.
     pub(crate) fn expiry_mode(&self) -> ExpiryMode {
-        if self.replication.is_replica() || self.pause.active.is_some() {
-            // During a pause nothing changes, deletions included.
+        if self.replication.is_replica() {
             ExpiryMode::Hide
-        } else if self.config.settings().import_mode {
-            ExpiryMode::Import
+        } else if self.pause.active.is_some() || self.config.settings().import_mode {
+            // During a pause nothing changes by itself. What the transaction that begins it still writes is logged like any write.
+            ExpiryMode::Spare
         } else {
             ExpiryMode::Delete
         }
@@ -286,7 +286,7 @@ impl Node {
     /// While a dataset is imported, those who bring it see everything as it is in their source.
     #[cold]
     pub(crate) fn set_import_view(&mut self, session: &crate::session::Session) {
-        self.env.expiry = if session.import_source { ExpiryMode::Ignore } else { ExpiryMode::Import };
+        self.env.expiry = if session.import_source { ExpiryMode::Ignore } else { ExpiryMode::Spare };
     }
 
     /// Takes over what the configuration says now.

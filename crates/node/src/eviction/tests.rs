@@ -2,8 +2,6 @@
 
 use std::cell::Cell;
 
-use backlog::Offset;
-
 use crate::node::Boot;
 use crate::testing::{Fixture, allocated_here};
 
@@ -25,14 +23,8 @@ fn fixture(options: &[&str]) -> Fixture {
 
 fn logging(options: &[&str]) -> Fixture {
     let mut node = fixture(options);
-    node.node.replication.begin_logging(&mut node.node.rng);
+    node.begin_logging();
     node
-}
-
-fn log_from(node: &Fixture, from: Offset) -> String {
-    let slices = node.node.replication.log.slices(from).expect("nothing was trimmed");
-    let bytes: Vec<u8> = slices.flatten().copied().collect();
-    String::from_utf8_lossy(&bytes).replace("\r\n", " ")
 }
 
 /// Sets the limit so far above what is in use.
@@ -116,14 +108,14 @@ fn deletions_stand_before_the_command_and_outside_of_its_transaction() {
         node.run(&["INCR", "x"]);
         let before = node.node.replication.log.end();
         assert_eq!(node.run(&["EXEC"]), "*3\r\n:1\r\n+OK\r\n:2\r\n");
-        let committed = log_from(&node, before);
+        let committed = node.log_from(before);
         assert!(committed.starts_with("*1 $5 MULTI ") && committed.ends_with("*1 $4 EXEC "), "{committed}");
         let before = node.node.replication.log.end();
         assert_eq!(
             node.run(&["SET", "y", "1"]),
             "-OOM command not allowed when used memory > 'maxmemory'.\r\n"
         );
-        let evicted = log_from(&node, before);
+        let evicted = node.log_from(before);
         assert_eq!(evicted.matches(name).count(), 4, "{evicted}");
         assert!(!evicted.contains("MULTI"), "{evicted}");
         assert_eq!(dbsize(&mut node), 0);

@@ -208,16 +208,15 @@ fn what_is_written_is_not_kept() {
 #[test]
 fn messages_are_logged_and_a_replicas_are_not() {
     let mut node = Fixture::new();
-    node.node.replication.begin_logging(&mut node.node.rng);
-    let from = node.node.replication.log.end();
+    node.begin_logging();
+    let from = node.log_end();
     node.run(&["PUBLISH", "a", "1"]);
     node.run(&["MULTI"]);
     node.run(&["SPUBLISH", "b", "2"]);
     node.run(&["SET", "k", "v"]);
     node.run(&["EXEC"]);
-    let log: Vec<u8> = node.node.replication.log.slices(from).expect("kept").flatten().copied().collect();
-    let log = String::from_utf8_lossy(&log);
-    let words: Vec<&str> = log.split("\r\n").filter(|word| !word.starts_with(['*', '$'])).collect();
+    let log = node.log_from(from);
+    let words: Vec<&str> = log.split(' ').filter(|word| !word.starts_with(['*', '$'])).collect();
     assert_eq!(words.join(" ").trim(), "SELECT 0 PUBLISH a 1 MULTI SPUBLISH b 2 SET k v EXEC");
     node.run(&["REPLICAOF", "10.0.0.9", "7000"]);
     let conn = node.client();

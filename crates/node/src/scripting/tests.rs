@@ -23,30 +23,21 @@ fn restless() -> u64 {
 fn impatient() -> Fixture {
     let boot = Boot { clock_ns: restless, ..Boot::default() };
     let mut fixture = Fixture::boot(&["--busy-reply-threshold", "10"], boot);
-    let node = &mut fixture.node;
-    node.replication.begin_logging(&mut node.rng);
+    fixture.begin_logging();
     fixture
 }
 
 fn logging() -> Fixture {
     let mut fixture = Fixture::new();
-    let node = &mut fixture.node;
-    node.replication.begin_logging(&mut node.rng);
+    fixture.begin_logging();
     fixture
-}
-
-/// What went into the log behind an offset.
-fn log_from(fixture: &Fixture, from: Offset) -> String {
-    let slices = fixture.node.replication.log.slices(from).expect("nothing was trimmed");
-    let bytes: Vec<u8> = slices.flatten().copied().collect();
-    String::from_utf8_lossy(&bytes).replace("\r\n", " ")
 }
 
 /// What a request puts into the log.
 fn effects(fixture: &mut Fixture, words: &[&str]) -> String {
-    let before = fixture.node.replication.log.end();
+    let before = fixture.log_end();
     fixture.run(words);
-    log_from(fixture, before)
+    fixture.log_from(before)
 }
 
 const BUSY: &str =
@@ -219,7 +210,8 @@ fn a_parked_script_that_ends_by_itself_is_answered() {
     }
     assert_eq!(fixture.read_from(caller), "$4\r\ndone\r\n$1\r\n2\r\n");
     assert!(
-        log_from(&fixture, Offset(0))
+        fixture
+            .log_from(Offset(0))
             .contains("MULTI *2 $6 SELECT $1 0 *3 $3 set $1 k $1 1 *2 $4 incr $1 k *1 $4 EXEC")
     );
     let info = fixture.run(&["INFO", "commandstats"]);
@@ -242,7 +234,7 @@ fn a_transaction_waits_for_its_script() {
         fixture.read_from(caller),
         "*3\r\n+OK\r\n-ERR Script killed by user with SCRIPT KILL. script: on @user_script:1.\r\n:2\r\n"
     );
-    assert!(log_from(&fixture, Offset(0)).ends_with("*3 $3 SET $1 a $1 1 *2 $4 INCR $1 a *1 $4 EXEC "));
+    assert!(fixture.log_from(Offset(0)).ends_with("*3 $3 SET $1 a $1 1 *2 $4 INCR $1 a *1 $4 EXEC "));
 }
 
 #[test]

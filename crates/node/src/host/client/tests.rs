@@ -268,6 +268,32 @@ fn a_pause_of_everything_holds_its_own_end_too() {
 }
 
 #[test]
+fn nothing_expires_in_a_pause_but_what_its_own_transaction_overwrites() {
+    let mut node = Fixture::with(&["--lazyfree-lazy-expire", "no"]);
+    node.begin_logging();
+    node.run(&["HSET", "read", "f", "1"]);
+    node.run(&["HSET", "written", "f", "1"]);
+    node.run(&["PEXPIRE", "read", "10"]);
+    node.run(&["PEXPIRE", "written", "10"]);
+    node.run(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"]);
+    node.advance_ms(20);
+    let from = node.log_end();
+    for words in [&["MULTI"][..], &["CLIENT", "PAUSE", "1000", "WRITE"], &["HSET", "written", "g", "2"]] {
+        node.run(words);
+    }
+    assert_eq!(node.run(&["EXEC"]), "*2\r\n+OK\r\n:1\r\n");
+    assert_eq!(node.run(&["HGETALL", "written"]), "*2\r\n$1\r\ng\r\n$1\r\n2\r\n");
+    assert_eq!(node.run(&["EXISTS", "read"]), ":0\r\n");
+    // Whoever follows has the old hash until he hears that it is gone.
+    let log = node.log_from(from);
+    assert!(log.contains("DEL $7 written *4 $4 HSET $7 written"), "{log}");
+    assert!(!log.contains("$4 read"), "{log}");
+    node.advance_ms(1000);
+    assert_eq!(node.run(&["EXISTS", "read"]), ":0\r\n");
+    assert!(node.log_from(from).contains("DEL $4 read"));
+}
+
+#[test]
 fn a_queued_message_is_held_like_a_write() {
     let mut node = Fixture::new();
     let other = node.client();

@@ -6,8 +6,9 @@
 use std::collections::BTreeSet;
 
 use crate::action::ConnId;
+use crate::connections::Slot;
 use crate::host::client::line;
-use crate::node::{Node, Slot};
+use crate::node::Node;
 use crate::session::Session;
 
 /// The first bucket has all clients below 32 KiB …

@@ -36,6 +36,7 @@ mod batch;
 mod blocking;
 mod client_memory;
 mod commandlog;
+mod connections;
 mod eviction;
 mod exec;
 mod host;

@@ -181,7 +181,7 @@ impl Node {
         let (now_us, now_ms) = (self.now.mono_us, self.now.mono_ms());
         let mut closing = Vec::new();
         for entry in &mut self.slots {
-            let crate::node::Slot::Client(session) = &mut entry.slot else { continue };
+            let crate::connections::Slot::Client(session) = &mut entry.slot else { continue };
             if session.is_replica() {
                 continue;
             }

@@ -8,7 +8,8 @@ use config::{AclPubsubDefault, Config, Settings};
 
 use super::catalog;
 use crate::action::{Action, ConnId, JobId};
-use crate::node::{Node, Slot};
+use crate::connections::Slot;
+use crate::node::Node;
 use crate::pubsub::Scope;
 use crate::session::{Blocked, Session};
 

@@ -32,7 +32,8 @@ use commands::{CommandSpec, Ctx, EventClass, Flags};
 use self::request::Request;
 use self::transfer::Transfer;
 use crate::action::{Action, ConnId};
-use crate::node::{Node, Slot};
+use crate::connections::Slot;
+use crate::node::Node;
 use crate::session::{Blocked, Peer, Session};
 
 /// No more payloads are made while so many bytes wait to be sent.

@@ -5,7 +5,8 @@ use resp::ReplyBuf;
 use super::{Postbox, Scope};
 use crate::action::ConnId;
 use crate::client_memory::ClientMemory;
-use crate::node::{Node, Slot, SlotEntry};
+use crate::connections::{Slot, SlotEntry};
+use crate::node::Node;
 use crate::session::Session;
 
 /// Position of the limits for subscribers in `client-output-buffer-limit`.

@@ -5,7 +5,8 @@ use psync::replica::{Credentials, Event, Link, LinkConfig, LinkError, LinkState,
 
 use super::apply::Applier;
 use crate::action::{Action, ConnId, JobId, LoadError, LoadJob, LoadSource};
-use crate::node::{Node, Slot};
+use crate::connections::Slot;
+use crate::node::Node;
 use crate::session::Peer;
 use crate::snapshot::Loaded;
 use backlog::{Offset, ReplicationId};

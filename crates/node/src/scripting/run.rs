@@ -318,7 +318,7 @@ impl Node {
     }
 
     fn session_is_gone(&mut self, conn: ConnId) -> bool {
-        !matches!(self.slot_mut(conn), Some(crate::node::Slot::Busy))
+        !matches!(self.slot_mut(conn), Some(crate::connections::Slot::Busy))
     }
 
     fn end_parked(&mut self, parked: Parked, mut session: Box<Session>, orphaned: bool) {

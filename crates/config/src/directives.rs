@@ -55,7 +55,6 @@ const NO_SYSLOG: &str = "the log goes to a file or the standard output";
 const NO_OLD_LUA: &str = "scripts never have what it would open to them";
 const NO_MODULES: &str = "modules cannot be loaded";
 const NO_DEFRAG: &str = "memory is not defragmented";
-const NO_TRACKING: &str = "keys are not tracked for clients yet";
 const NO_CPU_LISTS: &str = "threads are not bound to processors";
 const NO_OOM: &str = "the kernel's choice of a victim is left alone";
 const NO_TITLE: &str = "the process title is left alone";
@@ -321,7 +320,7 @@ static DIRECTIVES: &[Directive] = &[
     row("tls-session-cache-size", COUNT, "20480").inert(NO_TLS),
     row("tls-session-cache-timeout", SECONDS, "300").inert(NO_TLS),
     row("tls-session-caching", Bool, "yes").inert(NO_TLS),
-    row("tracking-table-max-keys", LONG, "1000000").inert(NO_TRACKING),
+    row("tracking-table-max-keys", LONG, "1000000"),
     row("unixsocket", TEXT, "").immutable(),
     row("unixsocketgroup", TEXT, "").immutable(),
     row("unixsocketperm", Octal, "0").immutable(),

@@ -145,7 +145,8 @@ impl Node {
         self.effects.track_keys = !self.watchers.is_empty()
             || self.blocked.wants_touched_keys()
             || self.migrations.under_way()
-            || self.keeps_own_keys();
+            || self.keeps_own_keys()
+            || !self.tracking.is_idle();
     }
 
     /// Takes the keys that a command touched for ready, as far as somebody waits to hear that they are gone.
@@ -327,6 +328,7 @@ impl Node {
     /// Another dataset has taken the place of this one: every key may be ready now.
     pub(crate) fn dataset_replaced(&mut self) {
         self.own_keys.clear();
+        self.invalidate_everything();
         if self.effects.track_ready {
             self.effects.ready.extend(self.blocked.queues.keys().cloned());
             self.serve_ready();

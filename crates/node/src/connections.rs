@@ -170,6 +170,7 @@ impl Node {
         self.unwatch(session);
         self.unsubscribe_all(session);
         self.end_monitor(session);
+        self.end_tracking(session);
         self.stop_waiting(session);
         if session.blocked.is_some() {
             self.wait.clients.retain(|&other| other != session.conn);
@@ -385,6 +386,7 @@ impl Node {
         self.stats.writes += 1;
         match self.slot_mut(conn) {
             Some(Slot::Client(session)) => {
+                let mut pushed_room = 0;
                 let of_reply = n.min(session.reply_pending());
                 session.reply_sent += of_reply;
                 session.bytes_out += n as u64;
@@ -393,7 +395,13 @@ impl Node {
                     session.reply.buf.clear();
                     session.reply_sent = 0;
                     session.soft_limit_since_ms = None;
-                    if session.reply.buf.capacity() > KEEP_REPLY_CAPACITY {
+                    let keep = if session.pushed_room == 0 {
+                        KEEP_REPLY_CAPACITY
+                    } else {
+                        pushed_room = std::mem::take(&mut session.pushed_room);
+                        KEEP_PUSHED_CAPACITY
+                    };
+                    if session.reply.buf.capacity() > keep {
                         session.reply.buf = Vec::new();
                     }
                 } else if session.reply_sent > KEEP_REPLY_CAPACITY
@@ -412,6 +420,7 @@ impl Node {
                     None => false,
                 };
                 session.listed = !drained;
+                self.tracking.pushed_room -= pushed_room as u64;
                 if more {
                     self.stats.net_repl_out += n as u64;
                     self.set_now(now);
@@ -450,6 +459,8 @@ const MAX_STRANGERS_REPLIES: usize = 16 * 1024;
 const KEEP_INPUT_CAPACITY: usize = 64 * 1024;
 /// So is a reply buffer beyond this one.
 const KEEP_REPLY_CAPACITY: usize = 64 * 1024;
+/// And this much of one that has grown for invalidations: memory that evicting keys has cost is not to be kept.
+const KEEP_PUSHED_CAPACITY: usize = 1024;
 
 const PROTECTED_MODE: &[u8] = b"-DENIED Tandem is running in protected mode because protected mode is enabled and no \
 password is set for the default user. In this mode connections are only accepted from the loopback interface. To connect \

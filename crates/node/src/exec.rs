@@ -198,6 +198,9 @@ impl Node {
         if let Some(transaction) = &mut session.transaction {
             transaction.broken = true;
         }
+        if session.tracker.is_some() {
+            self.end_exception(session, spec);
+        }
         if let Some(spec) = spec {
             let index = self.registry.index(spec);
             self.stats.per_command[index].rejected += 1;
@@ -373,6 +376,9 @@ impl Node {
                 if self.effects.are_any() {
                     self.carry_effects(session, args, raw);
                 }
+                if session.tracker.is_some() {
+                    self.note_reads(session, spec, args);
+                }
                 if let Some(request) = self.effects.blocked.take() {
                     // It counts as a call once it is answered.
                     return self.start_waiting(session, spec, args, request);
@@ -383,6 +389,9 @@ impl Node {
                 if session.blocked == Some(Blocked::Script) {
                     // It counts as a call once it has ended.
                     return;
+                }
+                if session.tracker.is_some() {
+                    self.end_exception(session, Some(spec));
                 }
             }
         }
@@ -407,7 +416,7 @@ impl Node {
 
     /// What a data command did goes to the log, to those who watch its keys, and to the save points.
     pub(crate) fn carry_effects(&mut self, session: &mut Session, args: Args<'_>, raw: Option<&[u8]>) {
-        self.note_effects(Some(session));
+        self.note_effects(Some(session), true);
         if self.replication.is_logging() && self.effects.count() > 0 {
             self.replication.log_effects(&self.effects, session.db, args, raw);
             session.last_write = self.replication.log.end();
@@ -416,13 +425,14 @@ impl Node {
 
     /// The same for what the instance did of itself in a database, all of which is in the effects' own log.
     pub(crate) fn carry_own_effects(&mut self, db: usize, session: Option<&mut Session>) {
-        self.note_effects(session);
+        self.note_effects(session, false);
         if self.replication.is_logging() && self.effects.count() > 0 {
             self.replication.log_effects(&self.effects, db, Args::new(&[], &[]), None);
         }
     }
 
-    fn note_effects(&mut self, session: Option<&mut Session>) {
+    /// `session` is the one in use, if one is; `asked` says whether these are effects of its own command.
+    fn note_effects(&mut self, session: Option<&mut Session>, asked: bool) {
         self.persistence.dirty += self.effects.dirty;
         self.stats.expired += self.effects.expired;
         if self.effects.expired_fields > 0 {
@@ -442,6 +452,9 @@ impl Node {
             self.note_gone();
             if session.is_some() && self.keeps_own_keys() {
                 self.note_own_keys();
+            }
+            if !self.tracking.is_idle() {
+                self.invalidate_touched(session.as_deref().filter(|_| asked));
             }
             self.touch_watched(session);
         }
@@ -532,7 +545,13 @@ impl Node {
         if gate.busy && !spec.flags.contains(Flags::ALLOW_BUSY) {
             return Some(self.busy_error());
         }
-        if gate.memory_limited && !gate.busy && self.make_room(Some(session)) == Room::Lacking {
+        let room =
+            if gate.memory_limited && !gate.busy { self.make_room(Some(session)) } else { Room::Enough };
+        if gate.memory_limited && !self.pubsub.postbox.is_empty() {
+            // What was evicted for this command is told before its reply.
+            self.empty_postbox(session);
+        }
+        if room == Room::Lacking {
             let queued = spec.full_name == "exec"
                 && session.transaction.as_ref().is_some_and(|multi| multi.uses_memory);
             if queued || spec.flags.contains(Flags::DENYOOM) {

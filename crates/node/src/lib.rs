@@ -60,6 +60,7 @@ mod stats;
 mod testing;
 mod tick;
 mod time;
+mod tracking;
 mod watch;
 
 pub use access::check_users;

@@ -13,7 +13,7 @@ impl Node {
     }
 
     /// Memory that evicting keys would not reduce, or that grows by the very deletions: what the log and the replicas' feeds hold,
-    /// what views still hold of the past, and what is being freed already.
+    /// what clients are being told of keys that are gone, what views still hold of the past, and what is being freed already.
     pub(crate) fn memory_not_counted(&self) -> u64 {
         let mut bytes = self.replication.log.memory() as u64;
         for &conn in &self.replication.replicas {
@@ -21,7 +21,7 @@ impl Node {
             bytes += session.reply.buf.capacity() as u64;
             bytes += session.replica.as_ref().map_or(0, |feed| feed.payload.len()) as u64;
         }
-        bytes + self.keyspace.left_behind() + self.lazyfree.pending_bytes()
+        bytes + self.tracking.pushed_room + self.keyspace.left_behind() + self.lazyfree.pending_bytes()
     }
 
     /// What the log holds beyond its capacity because a replica has not got it yet.

@@ -23,6 +23,7 @@ use crate::replication::Replication;
 use crate::scripting::Scripting;
 use crate::stats::{CpuReading, MemoryReading, Stats};
 use crate::time::Now;
+use crate::tracking::Tracking;
 use crate::watch::Watchers;
 use commands::{Effects, Env, ExpiryMode, Registry};
 use keyspace::{ExpireCursor, Keyspace};
@@ -138,6 +139,8 @@ pub struct Node {
     pub(crate) monitors: Vec<ConnId>,
     pub(crate) watchers: Watchers,
     pub(crate) pubsub: PubSub,
+    /// Clients that are told which keys their caches must forget.
+    pub(crate) tracking: Tracking,
     pub(crate) pause: Pause,
     pub(crate) scripting: Scripting,
     pub(crate) gate: Gate,
@@ -227,6 +230,7 @@ impl Node {
         let host = HostTable::new(&registry);
         let stats = Stats::for_commands(host.len());
         let keyspace = Keyspace::new(databases, rng.u64(..));
+        let tracking = Tracking::new(boot.seed);
         let replication = Replication::new(&mut rng, settings);
         let access = Access::new(&registry, settings, &boot, &config);
         let run_id = backlog::ReplicationId::random(&mut rng).to_string();
@@ -258,6 +262,7 @@ impl Node {
             monitors: Vec::new(),
             watchers: Watchers::default(),
             pubsub: PubSub::default(),
+            tracking,
             pause: Pause::default(),
             scripting: Scripting::default(),
             gate: Gate::default(),

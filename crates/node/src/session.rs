@@ -12,6 +12,7 @@ use crate::client_memory::Counted;
 use crate::pubsub::Subscriptions;
 use crate::pubsub::deliver::PUBSUB_CLASS;
 use crate::replication::feed::ReplicaFeed;
+use crate::tracking::Number;
 use commands::CommandSpec;
 
 /// Where a connection comes from.
@@ -125,6 +126,14 @@ pub(crate) struct Session {
     /// Bytes of `reply` that the driver has written.
     pub reply_sent: usize,
     pub reply_mode: ReplyMode,
+    /// What stands for the client among those who track keys, from its first CLIENT TRACKING on.
+    pub tracker: Option<Number>,
+    /// Bytes of memory that its prefixes take.
+    pub tracker_bytes: usize,
+    /// Bytes by which the reply buffer has grown for invalidations that are not written yet.
+    pub pushed_room: usize,
+    /// There were such bytes at the last tick.
+    pub pushed_since_tick: bool,
     pub parser: RequestParser,
     /// Input that is not executed yet: half a request, or requests behind a blocking one.
     pub pending: Vec<u8>,
@@ -189,6 +198,10 @@ impl Session {
             reply: ReplyBuf::new(),
             reply_sent: 0,
             reply_mode: ReplyMode::On,
+            tracker: None,
+            tracker_bytes: 0,
+            pushed_room: 0,
+            pushed_since_tick: false,
             parser: RequestParser::new(),
             pending: Vec::new(),
             name: Vec::new(),

@@ -49,6 +49,7 @@ impl Node {
         self.expire_keys();
         self.expire_fields();
         self.expire_own_keys();
+        self.limit_tracking_table();
         self.continue_eviction();
         self.serve_ready();
         self.resume_served();
@@ -135,6 +136,9 @@ impl Node {
             self.effects.touched.push((db as u32, key.into()));
             self.effects.replaced.clear();
             self.note_gone();
+            if !self.tracking.is_idle() {
+                self.invalidate_touched(None);
+            }
             self.touch_watched(None);
         }
     }
@@ -193,6 +197,11 @@ impl Node {
             let limit = limits[session.output_class()];
             let pending = session.reply_pending() as u64;
             let over_soft = limit.soft_bytes > 0 && pending > limit.soft_bytes;
+            if session.pushed_room > 0 && session.pushed_since_tick {
+                // It does not read: its memory counts.
+                self.tracking.pushed_room -= std::mem::take(&mut session.pushed_room) as u64;
+            }
+            session.pushed_since_tick = session.pushed_room > 0;
             session.soft_limit_since_ms =
                 if over_soft { Some(session.soft_limit_since_ms.unwrap_or(now_ms)) } else { None };
             let slow = (limit.hard_bytes > 0 && pending > limit.hard_bytes)
@@ -326,6 +335,7 @@ impl Node {
             self.replication.log.set_capacity(backlog);
         }
         self.eviction.forget_candidates();
+        self.limit_tracking_table();
         self.set_planner_policy();
         self.refresh_event_classes();
         self.env.expiry = self.expiry_mode();

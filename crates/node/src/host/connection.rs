@@ -132,6 +132,7 @@ pub(crate) fn reset(node: &mut Node, session: &mut Session, _: Args<'_>) {
     node.unwatch(session);
     node.unsubscribe_all(session);
     node.end_monitor(session);
+    node.stop_tracking(session);
     session.db = 0;
     session.reply.proto = Proto::Resp2;
     session.reply_mode = ReplyMode::On;

@@ -20,14 +20,42 @@ mod tests;
 pub(crate) use registry::{Registry, Scope};
 pub(crate) use subscriptions::Subscriptions;
 
-use resp::ReplyBuf;
-
 use crate::action::ConnId;
+use crate::session::Session;
+use crate::tracking::{Kind, Word};
+
+/// Something for a session that is in use.
+struct Letter {
+    text: Box<[u8]>,
+    /// What it is if it is no message: word for the client's cache, redirected or not.
+    word: Option<(Kind, bool)>,
+}
+
+impl Letter {
+    fn message(text: &[u8]) -> Letter {
+        Letter { text: text.into(), word: None }
+    }
+
+    fn word(word: Word<'_>) -> Letter {
+        Letter { text: word.keys.into(), word: Some((word.kind, word.redirected)) }
+    }
+
+    /// Appends it to what its session has to read; by how much that has grown for the sake of a cache.
+    fn append(&self, session: &mut Session) -> usize {
+        match self.word {
+            None => {
+                deliver::append(&mut session.reply, &self.text);
+                0
+            }
+            Some((kind, redirected)) => Word { kind, redirected, keys: &self.text }.append(session),
+        }
+    }
+}
 
 /// Messages for sessions that are in use.
 #[derive(Default)]
 pub(crate) struct Postbox {
-    letters: Vec<(ConnId, Box<[u8]>)>,
+    letters: Vec<(ConnId, Letter)>,
     bytes: usize,
     /// Those to whom more was sent than they may have waiting.
     overrun: Vec<ConnId>,
@@ -39,31 +67,34 @@ impl Postbox {
         self.letters.is_empty() && self.overrun.is_empty()
     }
 
-    fn put(&mut self, conn: ConnId, message: &[u8], limit: u64) {
+    fn put(&mut self, conn: ConnId, letter: Letter, limit: u64) {
         if self.overrun.contains(&conn) {
             return;
         }
-        self.bytes += message.len();
-        self.letters.push((conn, message.into()));
+        self.bytes += letter.text.len();
+        self.letters.push((conn, letter));
         if deliver::exceeds(self.bytes, limit) {
             self.letters.retain(|(to, _)| *to != conn);
-            self.bytes = self.letters.iter().map(|(_, message)| message.len()).sum();
+            self.bytes = self.letters.iter().map(|(_, letter)| letter.text.len()).sum();
             self.overrun.push(conn);
         }
     }
 
-    /// Moves what is for one connection out, in order; `false` if it was too much.
-    fn take(&mut self, conn: ConnId, into: &mut ReplyBuf) -> bool {
-        self.letters.retain(|(to, message)| {
+    /// Moves what is for one connection out, in order; whether it was not too much, and by how much memory has grown for its cache's sake.
+    fn take(&mut self, session: &mut Session) -> (bool, usize) {
+        let conn = session.conn;
+        let mut grown = 0;
+        self.letters.retain(|(to, letter)| {
             let own = *to == conn;
             if own {
-                self.bytes -= message.len();
-                deliver::append(into, message);
+                self.bytes -= letter.text.len();
+                grown += letter.append(session);
             }
             !own
         });
+        session.pushed_room += grown;
         let overrun = self.overrun.iter().position(|other| *other == conn);
-        overrun.map(|at| self.overrun.swap_remove(at)).is_none()
+        (overrun.map(|at| self.overrun.swap_remove(at)).is_none(), grown)
     }
 }
 
@@ -77,8 +108,8 @@ pub(crate) struct PubSub {
     scratch: Vec<u8>,
     /// Likewise the name of the channel of a keyspace event.
     event_channel: Vec<u8>,
-    /// Subscribers beyond their limit, to be closed once the message has gone round.
-    overrun: Vec<ConnId>,
+    /// Those beyond their limit, to be closed once the message has gone round.
+    pub overrun: Vec<ConnId>,
     /// Clients that subscribe to anything, for INFO.
     pub clients: usize,
 }

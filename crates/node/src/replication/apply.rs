@@ -219,6 +219,9 @@ impl Node {
                 }
                 if self.effects.track_keys {
                     self.note_gone();
+                    if !self.tracking.is_idle() {
+                        self.invalidate_touched(None);
+                    }
                     self.touch_watched(None);
                 }
                 if !self.effects.events.is_empty() {

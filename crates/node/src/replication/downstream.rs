@@ -330,6 +330,9 @@ impl Node {
         if self.debug.asleep {
             self.wake();
         }
+        if self.tracking.has_news() {
+            self.broadcast_changes();
+        }
         if self.clients_limited {
             self.evict_clients();
         }

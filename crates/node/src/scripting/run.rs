@@ -340,6 +340,9 @@ impl Node {
             let cost = Cost { nanos, request_bytes: args_bytes(args), reply_bytes };
             self.note_executed(&session, spec, args, cost);
             self.count_call(&mut session, self.registry.index(spec), own_from);
+            if session.tracker.is_some() {
+                self.end_exception(&session, Some(spec));
+            }
         }
         if let Some(rest) = rest
             && !crate::host::multi::continue_exec(self, &mut session, *rest)

@@ -4,9 +4,11 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::filter::Class;
+use super::tracking::redirection;
 use crate::node::Node;
 use crate::pubsub::Scope;
 use crate::session::{Blocked, Session};
+use crate::tracking::{Mode, Tracker};
 
 /// What CLIENT LIST and the filters go by.
 #[derive(Debug)]
@@ -42,6 +44,8 @@ pub(crate) struct Facts<'a> {
     pub total_bytes: usize,
     pub command: &'a str,
     pub user: &'a [u8],
+    /// The client that its invalidations go to: 0 without one, -1 if it tracks no keys.
+    pub redirection: i64,
     pub protocol: u8,
     pub lib_name: &'a [u8],
     pub lib_ver: &'a [u8],
@@ -78,6 +82,7 @@ impl Default for Facts<'_> {
             total_bytes: 0,
             command: "NULL",
             user: b"default",
+            redirection: -1,
             protocol: 2,
             lib_name: b"",
             lib_ver: b"",
@@ -94,6 +99,7 @@ impl<'a> Facts<'a> {
         let seconds_since = |us: u64| node.now.mono_us.saturating_sub(us) / 1_000_000;
         // Complete arguments of a request that is not; others move them elsewhere.
         let parsed = session.parser.consumed().min(session.pending.len());
+        let tracker = node.tracking.active_of(session);
         let queued_bytes = session.transaction.as_ref().map_or(0, |transaction| transaction.bytes);
         Facts {
             id: session.id,
@@ -104,7 +110,7 @@ impl<'a> Facts<'a> {
             name: &session.name,
             age_s: seconds_since(session.created_us),
             idle_s: seconds_since(session.last_input_us),
-            flags: flags(session),
+            flags: flags(session, tracker),
             capabilities: if session.redirect { "r" } else { "" },
             db: session.db,
             queued: session.transaction.as_ref().map(|transaction| transaction.queue.len()),
@@ -120,6 +126,7 @@ impl<'a> Facts<'a> {
             total_bytes: memory(session),
             command: session.last_command.map_or("NULL", |spec| spec.full_name),
             user: session.user.name(),
+            redirection: redirection(tracker),
             protocol: if session.resp3() { 3 } else { 2 },
             lib_name: &session.lib_name,
             lib_ver: &session.lib_ver,
@@ -166,7 +173,7 @@ impl<'a> Facts<'a> {
         out.extend_from_slice(text.as_bytes());
         out.extend_from_slice(self.user);
         text.clear();
-        let _ = write!(text, " redir=-1 resp={} lib-name=", self.protocol);
+        let _ = write!(text, " redir={} resp={} lib-name=", self.redirection, self.protocol);
         out.extend_from_slice(text.as_bytes());
         out.extend_from_slice(self.lib_name);
         out.extend_from_slice(b" lib-ver=");
@@ -195,13 +202,16 @@ fn subscriptions(session: &Session) -> [usize; 3] {
 }
 
 /// The letters of the state a client is in.
-fn flags(session: &Session) -> String {
+fn flags(session: &Session, tracker: Option<&Tracker>) -> String {
     let letters = [
         ('O', session.monitor),
         ('S', session.is_replica()),
         ('P', session.subscriptions.is_some()),
         ('x', session.transaction.is_some()),
         ('b', session.blocked.is_some_and(|blocked| !matches!(blocked, Blocked::Job(_)))),
+        ('t', tracker.is_some()),
+        ('R', tracker.is_some_and(|tracker| tracker.broken)),
+        ('B', tracker.is_some_and(|tracker| tracker.mode == Mode::Broadcast)),
         ('d', session.watch_broken),
         ('c', session.close_after_reply),
         ('U', session.peer.unix),
@@ -227,6 +237,7 @@ pub(crate) fn memory(session: &Session) -> usize {
         + session.pending.capacity()
         + session.reply.buf.capacity()
         + session.name.capacity()
+        + session.tracker_bytes
         + session.transaction.as_ref().map_or(0, |transaction| transaction.bytes)
         + session.subscriptions.as_ref().map_or(0, |all| all.memory())
         + session.watched.iter().map(|watched| size_of_val(watched) + watched.key.len()).sum::<usize>()

@@ -161,6 +161,7 @@ impl Node {
         for db in 0..self.keyspace.databases() {
             self.touch_whole_db(db, None);
         }
+        self.invalidate_everything();
         Ok(())
     }
 

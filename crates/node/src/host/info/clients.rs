@@ -17,7 +17,7 @@ pub(super) fn write(node: &Node, session: &Session, report: &mut Report) {
     report.put("client_recent_max_input_buffer", all().map(|one| one.pending.len()).max().unwrap_or(0));
     report.put("client_recent_max_output_buffer", all().map(Session::reply_pending).max().unwrap_or(0));
     report.put("blocked_clients", all().filter(|one| one.blocked.is_some()).count());
-    report.put("tracking_clients", 0);
+    report.put("tracking_clients", node.tracking.clients());
     report.put("pubsub_clients", node.pubsub.clients);
     report.put("watching_clients", all().filter(|one| !one.watched.is_empty()).count());
     let in_timeout_table = all().filter(timed_out_later).count() + node.blocked.with_deadline();

@@ -50,11 +50,11 @@ pub(super) fn write(node: &Node, _: &Session, report: &mut Report) {
         "active_defrag_key_misses",
         "total_active_defrag_time",
         "current_active_defrag_time",
-        "tracking_total_keys",
-        "tracking_total_items",
-        "tracking_total_prefixes",
-        "unexpected_error_replies",
     ]);
+    report.put("tracking_total_keys", node.tracking.keys());
+    report.put("tracking_total_items", node.tracking.items());
+    report.put("tracking_total_prefixes", node.tracking.prefixes());
+    report.put("unexpected_error_replies", 0);
     report.put("total_error_replies", stats.error_replies);
     report.put("dump_payload_sanitizations", 0);
     report.put("total_reads_processed", stats.reads);

@@ -1,8 +1,9 @@
 //! What the whole-system tests share.
 //!
 //! [`sim`] runs whole instances in virtual time. Everything else is for real processes over real sockets: [`process`] starts
-//! and ends them, [`client`] talks to them, [`relay`] stands between two of them and can be cut, [`wait`] waits for what has
-//! to become true, and [`peers`] finds the servers of others that ours is held against.
+//! and ends them, [`client`] talks to them, [`stream`] reads what a master sends its replicas, [`relay`] stands between
+//! two of them and can be cut, [`wait`] waits for what has to become true, and [`peers`] finds the servers of others that
+//! ours is held against.
 //!
 //! ```no_run
 //! use harness::process::Server;
@@ -22,4 +23,5 @@ pub mod peers;
 pub mod process;
 pub mod relay;
 pub mod sim;
+pub mod stream;
 pub mod wait;

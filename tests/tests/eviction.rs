@@ -2,40 +2,19 @@
 
 use std::path::Path;
 
-use harness::client::{Client, show};
+use harness::client::show;
 use harness::peers;
 use harness::process::Server;
+use harness::stream::Stream;
 use harness::wait::{wait, wait_eq};
 
-/// Follows a master as a raw client from now on: what stands in the stream behind `SET begin 1`, up to `SET end 1`, a request a line.
+/// What stands in the stream of `master` while `run` runs, and while its limit is taken away.
 fn stream_of(master: &Server, run: impl FnOnce()) -> String {
-    let mut client = Client::connect(master.port());
-    client.send_raw(b"PSYNC ? -1\r\n").expect("the master listens");
-    wait_eq("1", || master.info("connected_slaves"));
-    wait("the snapshot has been sent", || master.run("INFO replication").contains("state=online"));
-    master.ok(&["SET begin 1"]);
-    run();
-    master.ok(&["CONFIG SET maxmemory 0", "SET end 1"]);
-    let end = b"$3\r\nend\r\n$1\r\n1\r\n";
-    let bytes = client
-        .read_raw_until(|bytes| bytes.windows(end.len()).any(|window| window == end))
-        .expect("the stream goes on");
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    let (_, behind) = text.split_once("$5\r\nbegin\r\n$1\r\n1\r\n").expect("it was set after the snapshot");
-    let (behind, _) = behind.split_once("*3\r\n$3\r\nSET\r\n$3\r\nend").expect("it was waited for");
-    let mut words: Vec<String> = Vec::new();
-    for word in behind.split("\r\n").filter(|word| !word.is_empty() && !word.starts_with('$')) {
-        match words.last_mut() {
-            Some(line) if !word.starts_with('*') => {
-                line.push_str(if line.is_empty() { "" } else { " " });
-                line.push_str(word);
-            }
-            _ => words.push(String::new()),
-        }
-    }
-    // Signs of life may come in between.
-    words.retain(|line| line != "PING");
-    words.join("\n")
+    let mut stream = Stream::follow(master);
+    stream.effects(master, || {
+        run();
+        master.ok(&["CONFIG SET maxmemory 0"]);
+    })
 }
 
 fn master(options: &[&str]) -> Server {
@@ -56,7 +35,7 @@ fn evicted_keys_leave_by_a_deletion_of_their_own() {
         });
         let mut lines: Vec<&str> = stream.lines().collect();
         lines.sort_unstable();
-        let deletions = [format!("{name} begin"), format!("{name} x")];
+        let deletions = [format!("{name} mark"), format!("{name} x")];
         let mut expected = vec!["MULTI", "INCR x", "INCR x", "EXEC", &deletions[0], &deletions[1]];
         expected.sort_unstable();
         assert_eq!(lines, expected, "{stream}");

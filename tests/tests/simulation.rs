@@ -15,6 +15,7 @@ fn run_seeds(first: u64, count: u64) -> Outcome {
                 total.crashes += outcome.crashes;
                 total.role_changes += outcome.role_changes;
                 total.cuts += outcome.cuts;
+                total.messages += outcome.messages;
             }
             Err(error) => panic!("seed {seed}: {error}\nreplay it with: make sim SEED={seed}"),
         }
@@ -33,6 +34,7 @@ fn instances_agree_after_every_storm() {
     println!("{count} seeds: {total:?}");
     // A simulator that does nothing finds nothing.
     assert!(total.replies > count * 100 && total.positions > count as usize * 20, "{total:?}");
+    assert!(total.messages > count * 10, "{total:?}");
     assert!(total.crashes > 0 && total.role_changes > 0 && total.cuts > 0, "{total:?}");
 }
 

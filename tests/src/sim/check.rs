@@ -1,15 +1,22 @@
-//! What must hold: equal positions mean equal data.
+//! What must hold: equal positions mean equal data, and nobody sees half of what a script or a transaction does.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use backlog::{Offset, ReplicationId};
 use keyspace::stream::StreamId;
-use keyspace::{Element, Entry, HashRef, Keyspace, ListRef, SetRef, ZSetRef};
+use keyspace::{Element, Entry, HashRef, ListRef, SetRef, ZSetRef};
+use node::Node;
 
-/// A digest of all data: keys, values, expiry, by database.
-pub fn digest(keyspace: &Keyspace) -> u64 {
+/// A digest of all data: libraries of functions; keys, values, expiry, by database.
+pub fn digest(node: &Node) -> u64 {
+    let keyspace = node.keyspace();
     let mut sum = 0u64;
+    for text in node.library_texts().iter() {
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        sum = sum.wrapping_add(hasher.finish());
+    }
     let mut text = String::new();
     for index in 0..keyspace.databases() {
         for entry in keyspace.db(index).iter() {
@@ -24,7 +31,8 @@ pub fn digest(keyspace: &Keyspace) -> u64 {
 }
 
 /// All data as text, for a failure's report.
-pub fn describe(keyspace: &Keyspace) -> Vec<String> {
+pub fn describe(node: &Node) -> Vec<String> {
+    let keyspace = node.keyspace();
     let mut lines: Vec<String> = (0..keyspace.databases())
         .flat_map(|index| {
             keyspace.db(index).iter().map(move |entry| {
@@ -34,8 +42,34 @@ pub fn describe(keyspace: &Keyspace) -> Vec<String> {
             })
         })
         .collect();
+    lines.extend(node.library_texts().iter().map(|text| format!("library {}", text.escape_ascii())));
     lines.sort();
     lines
+}
+
+/// Both halves of a pair, as the workload has them written by one script, one function or one transaction: `a` and `b`, the same in
+/// both.
+pub fn half_of_pair(number: usize, half: char) -> String {
+    format!("pair:{number}:{half}")
+}
+
+/// Finds a pair whose halves differ: then somebody can see what was done by halves.
+fn torn_pair(node: &Node) -> Option<String> {
+    let keyspace = node.keyspace();
+    (0..keyspace.databases()).find_map(|index| {
+        let mut halves = HashMap::<Vec<u8>, Vec<Vec<u8>>>::new();
+        for entry in keyspace.db(index).iter().filter(|entry| entry.key().starts_with(b"pair:")) {
+            let (pair, half) = entry.key().split_at(entry.key().len() - 2);
+            let value = entry.str().map(|value| value.to_vec()).unwrap_or_default();
+            halves.entry(pair.to_vec()).or_default().push([half, b" = ", &value].concat());
+        }
+        halves.into_iter().find(|(_, halves)| halves.len() != 2 || halves[0][5..] != halves[1][5..]).map(
+            |(pair, halves)| {
+                let halves: Vec<_> = halves.iter().map(|half| half.escape_ascii().to_string()).collect();
+                format!("{index}/{}: {halves:?}", pair.escape_ascii())
+            },
+        )
+    })
 }
 
 /// What a value holds, whichever form it is kept in.
@@ -86,21 +120,24 @@ pub struct Positions {
 }
 
 impl Positions {
-    /// Notes what `machine` holds at a position; an error if another one held something else there.
+    /// Notes what `machine` holds at a position; an error if another one held something else there, or if it is half of something.
     pub fn note(
         &mut self,
         id: ReplicationId,
         offset: Offset,
         machine: usize,
-        keyspace: &Keyspace,
+        node: &Node,
     ) -> Result<(), String> {
-        let found = digest(keyspace);
+        if let Some(pair) = torn_pair(node) {
+            return Err(format!("machine {machine} shows half of a change at {id}:{offset}: {pair}"));
+        }
+        let found = digest(node);
         let (expected, first, data) =
-            self.seen.entry((id, offset)).or_insert_with(|| (found, machine, describe(keyspace)));
+            self.seen.entry((id, offset)).or_insert_with(|| (found, machine, describe(node)));
         if *expected == found {
             return Ok(());
         }
-        let here = describe(keyspace);
+        let here = describe(node);
         let only_here: Vec<_> = here.iter().filter(|line| !data.contains(line)).collect();
         let only_there: Vec<_> = data.iter().filter(|line| !here.contains(line)).collect();
         Err(format!(

@@ -22,6 +22,8 @@ pub struct Outcome {
     pub role_changes: u32,
     /// Links cut.
     pub cuts: u32,
+    /// Messages that those who listen have heard.
+    pub messages: u64,
 }
 
 const SECOND: u64 = 1_000_000;
@@ -43,6 +45,11 @@ pub fn run(seed: u64) -> Result<Outcome, String> {
         world.clients.push(Client::new(0));
         world.schedule(rng.u64(..SECOND), Event::ClientStep { client });
     }
+    for machine in 0..machines {
+        let client = world.clients.len();
+        world.clients.push(Client::listening(machine));
+        world.schedule(rng.u64(..SECOND), Event::ClientStep { client });
+    }
     let began_us = world.now_us;
     world.run_until(began_us + 2 * SECOND)?;
     for index in 1..machines {
@@ -58,7 +65,10 @@ pub fn run(seed: u64) -> Result<Outcome, String> {
     outcome.steps = world.steps;
     outcome.virtual_us = world.now_us - began_us;
     outcome.positions = world.positions.len();
-    outcome.replies = world.clients.iter().map(|client| client.replies).sum();
+    outcome.replies =
+        world.clients.iter().filter(|client| !client.listens).map(|client| client.replies).sum();
+    outcome.messages =
+        world.clients.iter().filter(|client| client.listens).map(|client| client.replies).sum();
     Ok(outcome)
 }
 
@@ -133,7 +143,7 @@ fn disturb(world: &mut World, rng: &mut fastrand::Rng, outcome: &mut Outcome) {
             .command(one, &["CONFIG", "SET", "repl-diskless-sync", if rng.bool() { "yes" } else { "no" }]),
         21 => {
             for client in &mut world.clients {
-                if !client.idle {
+                if !client.idle && !client.listens {
                     client.machine = one;
                 }
             }
@@ -170,21 +180,38 @@ fn settle_down(world: &mut World, rng: &mut fastrand::Rng) -> Result<(), String>
     while world.now_us < deadline {
         world.run_until(world.now_us + SECOND / 2)?;
         if agree(world, master) {
-            return Ok(());
+            return all_hear(world, master);
         }
     }
     Err(disagreement(world, master))
 }
 
+/// What is published at the master is heard by those who listen at any of its replicas, in order and once.
+fn all_hear(world: &mut World, master: usize) -> Result<(), String> {
+    // Whoever listens has come back by now.
+    world.run_until(world.now_us + 5 * SECOND)?;
+    world.clients.iter_mut().for_each(|client| client.heard.clear());
+    world.command(master, &["PUBLISH", "news", "last:1"]);
+    world.run_until(world.now_us + SECOND)?;
+    let code = "redis.call('publish', 'news', 'last:2') redis.call('spublish', 'news', 'last:3')";
+    world.command(master, &["EVAL", code, "0"]);
+    world.run_until(world.now_us + 5 * SECOND)?;
+    let expected = ["message last:1", "message last:2", "smessage last:3"];
+    match world.clients.iter().find(|client| client.listens && client.heard != expected) {
+        None => Ok(()),
+        Some(client) => Err(format!("at machine {} was heard {:?}", client.machine, client.heard)),
+    }
+}
+
 fn agree(world: &World, master: usize) -> bool {
     let Some(of_master) = &world.machines[master].node else { return false };
     let Some(position) = of_master.position() else { return world.machines.len() == 1 };
-    let data = digest(of_master.keyspace());
+    let data = digest(of_master);
     world.machines.iter().enumerate().filter(|&(index, _)| index != master).all(|(_, machine)| {
         machine.node.as_ref().is_some_and(|node| {
             node.link_is_up()
                 && node.position().is_some_and(|at| (at.id, at.offset) == (position.id, position.offset))
-                && digest(node.keyspace()) == data
+                && digest(node) == data
         })
     })
 }
@@ -198,7 +225,7 @@ fn disagreement(world: &World, master: usize) -> String {
                 node.position().map(|at| (at.id, at.offset)),
                 node.link_is_up(),
                 node.is_ready(),
-                describe(node.keyspace()).len()
+                describe(node).len()
             ),
             None => "down".to_owned(),
         };

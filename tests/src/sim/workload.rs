@@ -1,6 +1,6 @@
 //! Clients: they connect, send one request after the other, and come again when the connection breaks.
 
-use resp::ReplyLimits;
+use resp::{ReplyLimits, Value};
 
 use super::world::{Event, World};
 
@@ -16,11 +16,30 @@ pub struct Client {
     pub errors: u64,
     /// Sends nothing of its own accord.
     pub idle: bool,
+    /// Subscribes, again and again, and sends nothing else.
+    pub listens: bool,
+    /// The messages that it has heard, with their kind.
+    pub heard: Vec<String>,
 }
 
 impl Client {
     pub fn new(machine: usize) -> Client {
-        Client { machine, pipe: None, input: Vec::new(), waiting: 0, replies: 0, errors: 0, idle: false }
+        Client {
+            machine,
+            pipe: None,
+            input: Vec::new(),
+            waiting: 0,
+            replies: 0,
+            errors: 0,
+            idle: false,
+            listens: false,
+            heard: Vec::new(),
+        }
+    }
+
+    /// One that listens to the channel `news` at a machine.
+    pub fn listening(machine: usize) -> Client {
+        Client { listens: true, ..Client::new(machine) }
     }
 }
 
@@ -30,6 +49,10 @@ impl World {
     /// The next step of a client: connects, or sends its next requests.
     pub fn client_step(&mut self, index: usize) {
         let pause = self.rng.u64(500..20_000);
+        if self.clients[index].listens {
+            self.listen(index);
+            return self.schedule(50 * pause, Event::ClientStep { client: index });
+        }
         if self.writing && !self.clients[index].idle {
             let machine = self.clients[index].machine;
             if self.clients[index].pipe.is_none() {
@@ -51,6 +74,21 @@ impl World {
             }
         }
         self.schedule(pause, Event::ClientStep { client: index });
+    }
+
+    /// Connects and subscribes, if it is not connected.
+    fn listen(&mut self, index: usize) {
+        let machine = self.clients[index].machine;
+        if self.clients[index].pipe.is_some() {
+            return;
+        }
+        if let Some(pipe) = self.connect_client(index, machine) {
+            self.clients[index].pipe = Some(pipe);
+            let mut bytes = Vec::new();
+            resp::encode_request(&mut bytes, &[b"SUBSCRIBE", b"news"]);
+            resp::encode_request(&mut bytes, &[b"SSUBSCRIBE", b"news"]);
+            self.send(pipe, 1, bytes);
+        }
     }
 
     /// Sends one command over a connection of its own; nobody reads the reply.
@@ -79,7 +117,14 @@ impl World {
         client.input.extend_from_slice(bytes);
         loop {
             match resp::parse_reply(&client.input, &ReplyLimits::default()) {
-                Ok(Some((_, used))) => {
+                Ok(Some((reply, used))) => {
+                    if client.listens
+                        && let Value::Array(items) = &reply
+                        && let [kind, _, Value::Bulk(text)] = &items[..]
+                    {
+                        let kind = kind.as_bytes().unwrap_or_default();
+                        client.heard.push(format!("{} {}", kind.escape_ascii(), text.escape_ascii()));
+                    }
                     client.errors += u64::from(client.input.first() == Some(&b'-'));
                     client.replies += 1;
                     client.waiting = client.waiting.saturating_sub(1);
@@ -119,13 +164,14 @@ impl World {
     }
 
     fn random_request(&mut self, out: &mut Vec<u8>) {
-        let words = match self.rng.u8(..20) {
+        let words = match self.rng.u8(..25) {
             0..=7 => self.string_or_key_request(),
             8..=9 => self.list_request(),
             10..=11 => self.set_request(),
             12..=13 => self.hash_request(),
             14..=15 => self.zset_request(),
             16..=18 => self.stream_request(),
+            19..=23 => self.script_request(),
             _ => self.other_request(),
         };
         let args: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
@@ -133,7 +179,7 @@ impl World {
     }
 
     /// One of a few keys: of one type as a rule, and sometimes of any.
-    fn key(&mut self, kind: &str) -> String {
+    pub fn key(&mut self, kind: &str) -> String {
         match self.rng.u8(..20) {
             0 => format!("key:{}", self.rng.usize(..KEYS)),
             _ => format!("{kind}:{}", self.rng.usize(..6)),
@@ -141,7 +187,7 @@ impl World {
     }
 
     /// An element of a collection: seldom one that is too long for a small collection, so that all become large in time.
-    fn element(&mut self) -> String {
+    pub fn element(&mut self) -> String {
         match self.rng.u8(..40) {
             0 => "long".repeat(self.rng.usize(17..30)) + &self.rng.u8(..).to_string(),
             1..=10 => self.rng.i16(-200..200).to_string(),
@@ -153,7 +199,7 @@ impl World {
         self.rng.u32(1..30_000).to_string()
     }
 
-    fn small(&mut self) -> String {
+    pub fn small(&mut self) -> String {
         self.rng.u8(..6).to_string()
     }
 
@@ -296,6 +342,6 @@ impl World {
     }
 }
 
-fn words(words: &[&str]) -> Vec<String> {
+pub fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|&word| word.to_owned()).collect()
 }

@@ -167,7 +167,7 @@ impl World {
         let Some(node) = &self.machines[machine].node else { return Ok(()) };
         match node.position() {
             Some(position) if node.is_ready() => {
-                self.positions.note(position.id, position.offset, machine, node.keyspace())
+                self.positions.note(position.id, position.offset, machine, node)
             }
             _ => Ok(()),
         }

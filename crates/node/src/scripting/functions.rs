@@ -80,8 +80,8 @@ impl Node {
         }
     }
 
-    /// The texts of all libraries.
-    pub(crate) fn library_texts(&self) -> Arc<[Box<[u8]>]> {
+    /// The texts of all libraries, in the order of their names.
+    pub fn library_texts(&self) -> Arc<[Box<[u8]>]> {
         self.scripting.libraries.iter().map(|library| library.code.clone()).collect()
     }
 

@@ -314,7 +314,7 @@ fn push_list(stack: &mut Stack<'_>, values: &[&[u8]]) {
 
 /// Says of an error where it happened, as long as that is known: makes a table with `err`, `source` and `line` of it.
 fn describe(stack: &mut Stack<'_>) -> Result<usize, Raise> {
-    let place = stack.place(1).and_then(|place| if place.native { stack.place(2) } else { Some(place) });
+    let place = stack.place(1).and_then(|place| stack.caller(if place.native { 2 } else { 1 }));
     stack.set_top(1);
     if stack.kind(1) != Kind::Table {
         let text = match stack.kind(1) {

@@ -23,7 +23,18 @@ pub(crate) fn to_reply(stack: &mut Stack<'_>, out: &mut ReplyBuf, resp3: bool) -
         stack.pop(1);
     }
     value(stack, out, resp3, 0);
+    // A table that holds another one twice, and so on, has no end as a reply.
+    if is_too_long(stack, out) {
+        out.buf = Vec::new();
+        let text = b"ERR the result of the script is too long".to_vec();
+        return Some(ScriptError { text, place: None, counted: false });
+    }
     None
+}
+
+/// Whether a reply is longer than the interpreter has memory for. Nothing more is added to it then.
+fn is_too_long(stack: &Stack<'_>, out: &ReplyBuf) -> bool {
+    stack.check_room(out.buf.len()).is_err()
 }
 
 fn value(stack: &mut Stack<'_>, out: &mut ReplyBuf, resp3: bool, depth: usize) {
@@ -73,6 +84,9 @@ fn table(stack: &mut Stack<'_>, out: &mut ReplyBuf, resp3: bool, depth: usize) {
         value(stack, out, resp3, depth + 1);
         stack.pop(1);
         len += 1;
+        if is_too_long(stack, out) {
+            break;
+        }
     }
     out.set_array_len(mark, len);
 }
@@ -103,6 +117,10 @@ fn map(stack: &mut Stack<'_>, out: &mut ReplyBuf, resp3: bool, depth: usize) {
         value(stack, out, resp3, depth + 1);
         stack.pop(1);
         len += 1;
+        if is_too_long(stack, out) {
+            stack.pop(1);
+            break;
+        }
     }
     out.set_map_len(mark, len);
 }
@@ -117,6 +135,10 @@ fn set(stack: &mut Stack<'_>, out: &mut ReplyBuf, resp3: bool, depth: usize) {
         value(stack, out, resp3, depth + 1);
         stack.pop(1);
         len += 1;
+        if is_too_long(stack, out) {
+            stack.pop(1);
+            break;
+        }
     }
     out.set_set_len(mark, len);
 }

@@ -63,22 +63,14 @@ pub(crate) fn build(state: &mut State) -> Sandbox {
         (
             c"table",
             &[
-                ("insert", Guard::Refuse),
-                ("remove", Guard::Refuse),
-                ("sort", Guard::Refuse),
+                ("insert", Guard::Elements),
+                ("remove", Guard::Elements),
+                ("sort", Guard::Elements),
+                ("foreachi", Guard::Elements),
                 ("setn", Guard::Refuse),
             ][..],
         ),
-        (
-            c"string",
-            &[
-                ("find", Guard::Pattern),
-                ("match", Guard::Pattern),
-                ("gmatch", Guard::Pattern),
-                ("gfind", Guard::Pattern),
-                ("gsub", Guard::Pattern),
-            ],
-        ),
+        (c"string", &[("rep", Guard::Repeat)]),
         (c"math", &[]),
         (c"coroutine", &[]),
     ] {
@@ -88,8 +80,10 @@ pub(crate) fn build(state: &mut State) -> Sandbox {
             state.guard(*guard);
             state.stack().set_field(-2, function);
         }
-        if name == c"math" {
-            functions_into(state, crate::libs::math::FUNCTIONS);
+        match name.to_bytes() {
+            b"math" => functions_into(state, crate::libs::math::FUNCTIONS),
+            b"string" => patterns(state),
+            _ => {}
         }
         protect(state);
         put(state, name);
@@ -234,6 +228,33 @@ fn string_metatable(state: &mut State) {
     stack.set_field(-2, "__index");
     protect(state);
     state.set_string_metafield(c"__metatable");
+}
+
+/// How code of the sandbox's own is called where places are named.
+pub(crate) const PRELUDE_NAME: &[u8] = b"prelude";
+
+/// Replaces what matches patterns in the table `string` on top.
+fn patterns(state: &mut State) {
+    use crate::libs::patterns::{FUNCTIONS, PARTS, PRELUDE};
+    functions_into(state, FUNCTIONS);
+    state.load(PRELUDE, c"=prelude").expect("the prelude compiles");
+    let stack = state.stack();
+    for part in PARTS {
+        stack.push_native(part);
+    }
+    stack.field(1, "type");
+    stack.field(2, "sub");
+    state.push_global(c"table");
+    let mut stack = state.stack();
+    stack.field(-1, "concat");
+    stack.insert(-2);
+    stack.pop(1);
+    state.call_trusted(8).expect("the prelude runs");
+    let mut stack = state.stack();
+    stack.set_field(2, "gsub");
+    stack.push_value(-1);
+    stack.set_field(2, "gfind");
+    stack.set_field(2, "gmatch");
 }
 
 /// What is simplest to say in Lua itself.

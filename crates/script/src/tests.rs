@@ -163,7 +163,7 @@ fn nothing_escapes_the_limits() {
             "local function f(n) return coroutine.wrap(function() return f(n + 1) end)() end return f(1)",
             "C stack overflow",
         ),
-        ("local function f() return (string.gsub('x', 'x', f)) end f()", "C stack overflow"),
+        ("local function f() return (string.gsub('x', 'x', f)) end f()", "stack overflow"),
         ("local t = {} for i = 1, 1e4 do t = {t} end return t", "reached lua stack limit"),
         ("local t = {} t[1] = t return t", "reached lua stack limit"),
         ("local t = {} for i = 1, 1e4 do t = {t} end return cjson.encode(t)", "excessive depth"),
@@ -172,6 +172,51 @@ fn nothing_escapes_the_limits() {
         ("return {unpack({1, 2, 3}, -2, 2147483647)}", "too many results to unpack"),
         ("return {unpack({1, 2, 3}, -2147483648, 2147483647)}", "too many results to unpack"),
         ("return {unpack({}, 1, 1e7)}", "too many results to unpack"),
+        ("local t = {} for i = 1, 40 do t = {t, t} end return t", "result of the script is too long"),
+        (
+            "local t = {} for i = 1, 40 do t = {map = {a = t, b = t}} end return t",
+            "result of the script is too long",
+        ),
+        (
+            "local t = {} for i = 1, 40 do t = {set = {[t] = true, [{t}] = true}} end return t",
+            "result of the script is too long",
+        ),
+        ("local t = {1} for i = 1, 40 do t = {t, t} end return cjson.encode(t)", "not enough memory"),
+        (
+            "cjson.encode_sparse_array(false, 0) local ok, e = pcall(cjson.encode, {[2147483647] = 1}) cjson.encode_sparse_array(false, 2) return e",
+            "not enough memory",
+        ),
+        (
+            "local t = {1} for i = 1, 15 do t = {t, t, t, t, t, t} end return cmsgpack.pack(t)",
+            "not enough memory",
+        ),
+        ("return cjson.decode('[' .. string.rep('{},', 2e6) .. '{}]')", "not enough memory"),
+        (
+            "return cmsgpack.unpack(string.rep('\\220\\255\\255', 900) .. string.rep('\\1', 65535))",
+            "not enough memory",
+        ),
+        (
+            "local s = string.rep('x', 1e6) return struct.pack(string.rep('s', 200), unpack((function() local t = {} for i = 1, 200 do t[i] = s end return t end)()))",
+            "not enough memory",
+        ),
+        ("return #string.rep('', 2147483647)", ":0"),
+        (
+            "local t = {} for i = 0, 30 do t[2 ^ i] = i end table.insert(t, 1, 'x')",
+            "table index out of range",
+        ),
+        (
+            "local t = {} for i = 0, 30 do t[2 ^ i] = i end table.foreachi(t, type)",
+            "table index out of range",
+        ),
+        (
+            "local t = {} for i = 0, 30 do t[2 ^ i] = i end table.sort(t, rawequal)",
+            "table index out of range",
+        ),
+        ("table.insert({}, -2147483647, 'x')", "table index out of range"),
+        (
+            "local t = {2, 3} table.insert(t, 1, 1) table.insert(t, 4) return {t[1], t[4], table.remove(t, 1), #t}",
+            "*4\r\n:1\r\n:4\r\n:1\r\n:3\r\n",
+        ),
         ("collectgarbage('stop') for i = 1, 1e5 do local t = {i, {}} end return 1", ":1"),
     ] {
         let reply = run(code);

@@ -90,6 +90,8 @@ fn pack_integer(out: &mut Vec<u8>, value: i64) {
 
 /// Packs the value on top.
 fn pack_top(stack: &mut Stack<'_>, out: &mut Vec<u8>, depth: usize) -> Result<(), Raise> {
+    // A table that holds another one twice, and so on, is far longer when it is packed.
+    stack.check_room(out.len())?;
     match stack.kind(-1) {
         Kind::String => {
             let text = stack.bytes(-1).unwrap_or_default();
@@ -198,6 +200,7 @@ impl<'a> Reader<'a> {
             return Err(Raise::At("Bad data format in input.".to_owned()));
         }
         stack.reserve(4)?;
+        stack.check_room(0)?;
         let kind = self.take(1)?[0];
         match kind {
             0x00..=0x7f => stack.push_number(f64::from(kind)),

@@ -6,6 +6,7 @@ pub(crate) mod cmsgpack;
 pub(crate) mod load;
 pub(crate) mod math;
 mod number;
+pub(crate) mod patterns;
 pub(crate) mod structs;
 
 use crate::lua::{Kind, Raise, Stack, bad_argument};

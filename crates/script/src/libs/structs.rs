@@ -98,6 +98,7 @@ fn pack(stack: &mut Stack<'_>) -> Result<usize, Raise> {
     let mut out = Vec::new();
     let mut argument = 1;
     while let Some((letter, size)) = format.next()? {
+        stack.check_room(out.len())?;
         out.resize(out.len() + format.padding(letter, size, out.len()), 0);
         if letter != b'x' {
             argument += 1;

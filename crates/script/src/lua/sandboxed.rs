@@ -10,12 +10,14 @@ use std::ffi::c_int;
 use std::ptr::addr_of;
 
 use mlua::ffi::{
-    LUA_TNIL, LUA_TSTRING, LUA_TTABLE, lua_CFunction, lua_State, lua_checkstack, lua_error, lua_getmetatable,
-    lua_gettop, lua_insert, lua_objlen, lua_pushcclosure, lua_pushlightuserdata, lua_pushlstring_,
-    lua_pushnil, lua_pushvalue, lua_rawget_, lua_rawgeti_, lua_remove, lua_replace, lua_settop,
-    lua_toboolean, lua_tocfunction, lua_tolstring, lua_type, lua_upvalueindex, luaL_checkinteger,
-    luaL_checktype, luaL_optinteger,
+    LUA_TNIL, LUA_TNUMBER, LUA_TSTRING, LUA_TTABLE, lua_CFunction, lua_State, lua_checkstack, lua_error,
+    lua_getmetatable, lua_gettop, lua_insert, lua_objlen, lua_pushcclosure, lua_pushlightuserdata,
+    lua_pushlstring_, lua_pushnil, lua_pushvalue, lua_rawget_, lua_rawgeti_, lua_remove, lua_replace,
+    lua_settop, lua_toboolean, lua_tocfunction, lua_tolstring, lua_tonumber, lua_type, lua_upvalueindex,
+    luaL_checkinteger, luaL_checktype, luaL_optinteger,
 };
+
+use super::heap::heap_of;
 
 /// Its address is the mark.
 static MARK: u8 = 0;
@@ -23,18 +25,17 @@ static MARK: u8 = 0;
 /// The field by which an error that a command raised is known.
 pub(crate) const RAISED: &str = "ignore_error_stats_update";
 
-/// Patterns beyond this length would let the matcher recurse further than its stack goes.
-const MAX_PATTERN: usize = 16 * 1024;
-
 /// What a wrapper does before the function that it wraps.
 #[derive(Clone, Copy)]
 pub(crate) enum Guard {
     /// Refuses protected tables.
     Refuse,
+    /// Refuses those, and tables that claim to be longer than they can be.
+    Elements,
+    /// Refuses to repeat nothing.
+    Repeat,
     /// Shows what is in them.
     Unwrap,
-    /// Refuses patterns that are too long.
-    Pattern,
     /// Lets a script measure and collect, but not stop the collector.
     Collector,
     /// Is `pairs`, with `next` as what it wraps.
@@ -53,8 +54,9 @@ pub(crate) enum Guard {
 pub(super) unsafe fn wrap(l: *mut lua_State, guard: Guard) {
     let function: lua_CFunction = match guard {
         Guard::Refuse => refuse,
+        Guard::Elements => elements,
+        Guard::Repeat => repeat,
         Guard::Unwrap => unwrap,
-        Guard::Pattern => pattern,
         Guard::Collector => collector,
         Guard::Pairs => pairs,
         Guard::Unpack => unpack,
@@ -119,6 +121,39 @@ unsafe extern "C-unwind" fn refuse(l: *mut lua_State) -> c_int {
     }
 }
 
+/// What walks over all elements of a table cannot be stopped on its way. A table of a few dozen elements can be made such that `#`
+/// takes it for one of a thousand million: lengths that there is no memory for are refused, and so are insertions far in front.
+unsafe extern "C-unwind" fn elements(l: *mut lua_State) -> c_int {
+    /// Bytes that an element takes at least.
+    const ELEMENT: usize = 16;
+    // SAFETY: as above; the heap lives as long as the interpreter.
+    unsafe {
+        if lua_type(l, 1) == LUA_TTABLE {
+            let most = (*heap_of(l)).used / ELEMENT;
+            let len = lua_objlen(l, 1);
+            let in_front =
+                lua_gettop(l) == 3 && lua_type(l, 2) == LUA_TNUMBER && lua_tonumber(l, 2) < 1.0 - most as f64;
+            if len > most || in_front {
+                return raise(l, "table index out of range");
+            }
+        }
+        refuse(l)
+    }
+}
+
+/// Lua repeats nothing as often as it is told, which takes long.
+unsafe extern "C-unwind" fn repeat(l: *mut lua_State) -> c_int {
+    // SAFETY: as above.
+    unsafe {
+        if lua_type(l, 1) == LUA_TSTRING && lua_objlen(l, 1) == 0 {
+            luaL_checkinteger(l, 2);
+            lua_settop(l, 1);
+            return 1;
+        }
+        go_on(l)
+    }
+}
+
 unsafe extern "C-unwind" fn unwrap(l: *mut lua_State) -> c_int {
     // SAFETY: as above; a protected table's metatable has its contents as `__index`.
     unsafe {
@@ -131,16 +166,6 @@ unsafe extern "C-unwind" fn unwrap(l: *mut lua_State) -> c_int {
             } else {
                 lua_settop(l, -2);
             }
-        }
-        go_on(l)
-    }
-}
-
-unsafe extern "C-unwind" fn pattern(l: *mut lua_State) -> c_int {
-    // SAFETY: as above.
-    unsafe {
-        if lua_type(l, 2) == LUA_TSTRING && lua_objlen(l, 2) > MAX_PATTERN {
-            return raise(l, "pattern too complex");
         }
         go_on(l)
     }

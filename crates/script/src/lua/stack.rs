@@ -13,7 +13,7 @@ use mlua::ffi::{
     lua_touserdata, lua_type,
 };
 
-use super::coroutine::{Event, Exchange, suspend};
+use super::coroutine::{Event, Exchange, set_hook, suspend};
 use super::heap::heap_of;
 use super::native::{Native, Raise, push};
 
@@ -130,6 +130,26 @@ impl Stack<'_> {
         Ok(())
     }
 
+    /// Refuses what the interpreter has no memory for, with `built` bytes outside of it that are to become part of it. What Rust code
+    /// allocates is not refused by the allocator, so whoever makes something whose size a script chooses asks here as it grows.
+    #[inline]
+    pub fn check_room(&self, built: usize) -> Result<(), Raise> {
+        let (used, limit) = self.memory();
+        if used.saturating_add(built) > limit {
+            return Err(Raise::Text("not enough memory".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Bytes that the interpreter holds, and how many it may.
+    #[inline]
+    pub fn memory(&self) -> (usize, usize) {
+        unsafe {
+            let heap = heap_of(self.l);
+            ((*heap).used, (*heap).limit)
+        }
+    }
+
     #[inline]
     pub fn kind(&self, index: i32) -> Kind {
         match unsafe { lua_type(self.l, self.at(index)) } {
@@ -192,7 +212,7 @@ impl Stack<'_> {
     pub fn push_raise(&mut self, raise: Raise) {
         match raise {
             Raise::At(text) => {
-                let place = self.place(1).filter(|place| place.line > 0);
+                let place = self.caller(1).filter(|place| place.line > 0);
                 let place =
                     place.map(|place| [&place.short[..], format!(":{}: ", place.line).as_bytes()].concat());
                 self.push_bytes(&[&place.unwrap_or_default()[..], text.as_bytes()].concat());
@@ -334,6 +354,13 @@ impl Stack<'_> {
         unsafe { lua_getmetatable(self.l, self.at(index)) != 0 }
     }
 
+    /// Where the code of a level stands, or of whoever called it if it is part of the sandbox itself.
+    pub fn caller(&self, level: i32) -> Option<Place> {
+        (level..)
+            .map_while(|level| self.place(level))
+            .find(|place| place.short != crate::sandbox::PRELUDE_NAME)
+    }
+
     // ---- the call and its host -------------------------------------------------------------------
 
     /// Where the code of a level stands; 0 is this function itself, 1 whoever called it.
@@ -367,7 +394,11 @@ impl Stack<'_> {
     pub fn suspend(&mut self, event: Event) -> Result<(), Raise> {
         unsafe { suspend(self.l, event) };
         match self.exchange().killed {
-            Some(text) => Err(Raise::Text(text.to_owned())),
+            Some(text) => {
+                // Whoever catches this is stopped at the next instruction.
+                unsafe { set_hook(self.l, Some(1)) };
+                Err(Raise::Text(text.to_owned()))
+            }
             None => Ok(()),
         }
     }

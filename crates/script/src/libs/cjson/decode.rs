@@ -233,6 +233,7 @@ impl Parser<'_> {
 
     /// Pushes the value that begins with a token.
     fn value(&mut self, stack: &mut Stack<'_>, token: Token) -> Result<(), Raise> {
+        stack.check_room(0)?;
         match token.kind {
             Kind::String(text) => stack.push_bytes(&text),
             Kind::Number(number) => stack.push_number(number),

@@ -23,6 +23,8 @@ fn cannot(stack: &Stack<'_>, index: i32, why: &str) -> Raise {
 
 /// Writes the value on top.
 fn value(stack: &mut Stack<'_>, settings: &Settings, out: &mut Vec<u8>, depth: usize) -> Result<(), Raise> {
+    // A table that holds another one twice, and so on, or an array of gaps, is far longer as text.
+    stack.check_room(out.len())?;
     match stack.kind(-1) {
         Kind::String => string(stack.bytes(-1).unwrap_or_default(), out),
         Kind::Number => number(stack, settings, out)?,

@@ -10,6 +10,17 @@ for dir in crates/*/fuzz; do
   for target in "$dir"/fuzz_targets/*.rs; do
     name=$(basename "$target" .rs)
     echo "== $crate: $name"
-    (cd "$crate" && cargo fuzz run "$name" -- -max_total_time="${SECONDS_EACH:-60}" -rss_limit_mb=4096)
+    options=(-max_total_time="${SECONDS_EACH:-60}" -rss_limit_mb=4096)
+    [[ -f $dir/$name.dict ]] && options+=(-dict="fuzz/$name.dict" -timeout=120)
+    (
+      cd "$crate"
+      if [[ $crate == crates/script ]]; then
+        # Scripts run on stacks that the sanitizer knows nothing of, and their errors jump over frames: it watches the heap alone. With
+        # clang it watches that of the interpreter as well, and its branches guide the fuzzer.
+        export RUSTFLAGS=-Cllvm-args=-asan-stack=0
+        command -v clang >/dev/null && export CC=clang CFLAGS="-fsanitize=address,fuzzer-no-link -mllvm -asan-stack=0"
+      fi
+      cargo fuzz run "$name" -- "${options[@]}"
+    )
   done
 done

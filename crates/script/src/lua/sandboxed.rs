@@ -122,7 +122,7 @@ unsafe extern "C-unwind" fn refuse(l: *mut lua_State) -> c_int {
 }
 
 /// What walks over all elements of a table cannot be stopped on its way. A table of a few dozen elements can be made such that `#`
-/// takes it for one of a thousand million: lengths that there is no memory for are refused, and so are insertions far in front.
+/// takes it for one of hundreds of millions: lengths that there is no memory for are refused, and so are insertions far in front.
 unsafe extern "C-unwind" fn elements(l: *mut lua_State) -> c_int {
     /// Bytes that an element takes at least.
     const ELEMENT: usize = 16;

@@ -184,7 +184,7 @@ fn what_is_replaced_may_do_anything() {
             "-ERR user_script:1: malformed pattern (missing ']') script: on @user_script:1.\r\n",
         ),
         (
-            "return string.gsub(string.rep('x', 1e6), 'x', string.rep('y', 1e6))",
+            "local x = string.gsub(string.rep('x', 1e6), 'x', string.rep('y', 1e6))",
             "-ERR user_script:1: not enough memory script: on @user_script:1.\r\n",
         ),
     ] {

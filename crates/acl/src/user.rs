@@ -109,6 +109,10 @@ impl User {
             [b'(', .., b')'] => {
                 let mut selector = Selector::new(catalog, all_channels);
                 for rule in words(&rule[1..rule.len() - 1]) {
+                    // Where such a rule is read again, as from a file, its parenthesis would end the selector.
+                    if rule.ends_with(b")") {
+                        return Err(RuleError::Syntax);
+                    }
                     selector.apply(rule, catalog)?;
                 }
                 self.selectors.push(selector);

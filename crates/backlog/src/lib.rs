@@ -56,7 +56,7 @@ mod id;
 mod log;
 mod offset;
 
-pub use history::{Continuation, History, PastHistory};
+pub use history::{Continuation, History, MAX_ANCESTORS, ParsePastHistoryError, PastHistory};
 pub use id::{ParseReplicationIdError, ReplicationId};
 pub use log::{Log, Slices};
 pub use offset::{Offset, ParseOffsetError};

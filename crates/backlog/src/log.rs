@@ -176,6 +176,21 @@ impl Log {
         }
     }
 
+    /// Takes back what was appended after position `at`; nobody may have been given it. `false`, and nothing happens, if the log does
+    /// not cover that position.
+    pub fn truncate(&mut self, at: Offset) -> bool {
+        if !self.covers(at) {
+            return false;
+        }
+        while at < self.tail.start() {
+            let Some(before) = self.blocks.pop_back() else { return false };
+            let dropped = std::mem::replace(&mut self.tail, before);
+            self.recycle(dropped);
+        }
+        self.tail.cut(at);
+        true
+    }
+
     /// Forgets all bytes and begins anew at position `at`.
     pub fn restart(&mut self, at: Offset) {
         while let Some(freed) = self.blocks.pop_front() {

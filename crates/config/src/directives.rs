@@ -260,6 +260,8 @@ static DIRECTIVES: &[Directive] = &[
     row("repl-mptcp", Bool, "no").immutable().inert("connections are plain TCP"),
     row("repl-ping-replica-period", SOME_SECONDS, "10").alias(&["repl-ping-slave-period"]),
     row("repl-rdb-channel", Bool, "no").hidden().inert("a full synchronisation uses one connection"),
+    row("repl-sync-guard", Bool, "yes"),
+    row("repl-sync-guard-min-keys-percent", int(0, 100), "0"),
     row("repl-timeout", SOME_SECONDS, "60"),
     row("replica-announce-ip", TEXT, "").alias(&["slave-announce-ip"]),
     row("replica-announce-port", PORT, "0").alias(&["slave-announce-port"]),

@@ -188,6 +188,10 @@ settings! {
         repl_diskless_sync_max_replicas: u32,
         /// Whether a replica loads straight from the socket.
         repl_diskless_load: ReplDisklessLoad,
+        /// Whether a replica that was in sync refuses the empty dataset of a master with an unrelated history.
+        repl_sync_guard: bool,
+        /// It refuses one with fewer keys than so many percent of its own, too; 0 looks for empty ones only.
+        repl_sync_guard_min_keys_percent: u32,
         /// Whether stream and snapshot travel over two connections.
         dual_channel_replication_enabled: bool,
         /// Replicas needed for a master to accept writes; 0 turns the rule off.

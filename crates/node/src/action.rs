@@ -236,6 +236,12 @@ pub enum LoadError {
     /// The bytes are no dataset.
     #[error("{0}")]
     Corrupt(String),
+    /// They are one, and it must not take the place of the present one.
+    #[error("a dataset of {keys} keys from an unrelated history")]
+    Refused {
+        /// How many keys it has.
+        keys: u64,
+    },
 }
 
 /// What became of a snapshot.

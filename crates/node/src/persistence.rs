@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU64;
 
 use crate::action::{Action, ConnId, JobId, LoadError, LoadJob, LoadSource, SaveJob, SaveReport, SaveTarget};
 use crate::node::Node;
+use crate::replication::upstream::Occasion;
 use crate::session::Blocked;
 use crate::snapshot::{LoadOptions, Loaded, SnapshotHeader, SnapshotOptions};
 use crate::time::Now;
@@ -140,6 +141,7 @@ impl Node {
             drop_expired_before: None,
             access: commands::access::fresh(&self.env),
             limits: self.env.limits.clone(),
+            guard: None,
             key_delay_us: settings.key_load_delay.max(0) as u64,
         }
     }
@@ -177,7 +179,7 @@ impl Node {
         // The clock has not begun with this instance.
         self.replication.no_replicas_since_ms = self.now.mono_ms();
         if let Some((host, port)) = self.config.settings().replicaof.clone() {
-            self.follow(&host, port);
+            self.follow(&host, port, Occasion::Configured);
         }
     }
 
@@ -190,7 +192,11 @@ impl Node {
         self.persistence.last_load_expired = loaded.expired;
         let becomes_replica = self.config.settings().replicaof.is_some();
         if let Some(identity) = loaded.identity {
-            self.replication.restore(identity, becomes_replica, &mut self.rng);
+            self.replication.restore(identity, &loaded.ancestors, becomes_replica, &mut self.rng);
+            if !becomes_replica {
+                self.replication.begin_rest(self.now.mono_ms());
+                self.env.expiry = self.expiry_mode();
+            }
         }
     }
 
@@ -224,6 +230,7 @@ impl Node {
             used_memory: self.memory.used,
             functions: self.library_texts(),
             identity: self.replication.identity(),
+            ancestors: self.replication.history.ancestors().to_vec(),
         };
         let options = SnapshotOptions {
             compress: settings.rdbcompression,

@@ -6,13 +6,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use backlog::{Offset, ReplicationId};
+use backlog::{MAX_ANCESTORS, Offset, PastHistory, ReplicationId};
 use commands::transfer::{BadValue, Loader, needs_field_expiry, write_entry};
 use keyspace::{FrozenKeyspace, Keyspace, Limits, SetExpiry, Value};
 use rdb::{Event, ReadOptions, Reader, WriteOptions, Writer};
 
 use crate::action::{LoadError, SaveReport};
 use crate::load_batch::{MAX_STRING, StringBatch};
+use crate::replication::guard::SyncGuard;
 
 /// The replication identity that a snapshot carries: which history it belongs to, up to where, and which database the
 /// stream had selected there.
@@ -37,6 +38,8 @@ pub struct SnapshotHeader {
     pub functions: Arc<[Box<[u8]>]>,
     /// The history, where there is one.
     pub identity: Option<SnapshotIdentity>,
+    /// The names that its beginning had before, newest first.
+    pub ancestors: Vec<PastHistory>,
 }
 
 /// How a snapshot is encoded.
@@ -71,6 +74,8 @@ pub struct LoadOptions {
     pub access: u32,
     /// The limits up to which collections get their small forms.
     pub limits: Limits,
+    /// What a dataset that comes from a master has to be held against before it may take the place of the present one.
+    pub guard: Option<SyncGuard>,
     /// `key-load-delay`: microseconds to wait after each key, for tests of others.
     pub key_delay_us: u64,
 }
@@ -83,6 +88,8 @@ pub struct Loaded {
     pub functions: Vec<Vec<u8>>,
     /// Its history, if the snapshot named one.
     pub identity: Option<SnapshotIdentity>,
+    /// The names that the beginning of the history had before, if the snapshot named any.
+    pub ancestors: Vec<PastHistory>,
     /// Keys loaded.
     pub keys: u64,
     /// Keys left out because they had expired.
@@ -183,6 +190,10 @@ impl SnapshotWriter {
             writer.aux(b"repl-stream-db", decimal(identity.stream_db as u64).as_bytes());
             writer.aux(b"repl-id", identity.id.to_string().as_bytes());
             writer.aux(b"repl-offset", decimal(identity.offset.0).as_bytes());
+            if !self.header.ancestors.is_empty() {
+                let names: Vec<String> = self.header.ancestors.iter().map(PastHistory::to_string).collect();
+                writer.aux(b"repl-lineage", names.join(",").as_bytes());
+            }
         }
         writer.aux(b"aof-base", b"0");
     }
@@ -226,6 +237,7 @@ struct IdentityFields {
     id: Option<ReplicationId>,
     offset: Option<u64>,
     stream_db: usize,
+    ancestors: Vec<PastHistory>,
 }
 
 impl IdentityFields {
@@ -238,6 +250,10 @@ impl IdentityFields {
         match key {
             b"repl-id" => self.id = text.parse().ok(),
             b"repl-offset" => self.offset = text.parse().ok(),
+            b"repl-lineage" => {
+                self.ancestors =
+                    text.split(',').take(MAX_ANCESTORS).map_while(|item| item.parse().ok()).collect();
+            }
             b"repl-stream-db" => self.stream_db = text.parse().unwrap_or(0),
             _ => {}
         }
@@ -382,8 +398,14 @@ impl SnapshotLoader {
             )));
         }
         insert_strings(&mut self.strings, &mut self.keyspace, self.db)?;
+        if let Some(guard) = &self.options.guard
+            && guard.refuses(self.keys, &self.identity.ancestors)
+        {
+            return Err(LoadError::Refused { keys: self.keys });
+        }
         Ok(Box::new(Loaded {
             identity: self.identity.get(),
+            ancestors: self.identity.ancestors,
             bytes: self.reader.position(),
             keyspace: self.keyspace,
             functions: self.functions,

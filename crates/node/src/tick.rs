@@ -46,6 +46,10 @@ impl Node {
         self.tick_upstream();
         self.tick_downstream();
         self.serve_waiting();
+        if self.env.expiry == ExpiryMode::Spare {
+            // What it was spared for may be over.
+            self.env.expiry = self.expiry_mode();
+        }
         self.expire_keys();
         self.expire_fields();
         self.expire_own_keys();
@@ -284,7 +288,10 @@ impl Node {
     pub(crate) fn expiry_mode(&self) -> ExpiryMode {
         if self.replication.is_replica() {
             ExpiryMode::Hide
-        } else if self.pause.active.is_some() || self.config.settings().import_mode {
+        } else if self.pause.active.is_some()
+            || self.config.settings().import_mode
+            || self.replication.is_resting(self.now.mono_ms())
+        {
             // During a pause nothing changes by itself. What the transaction that begins it still writes is logged like any write.
             ExpiryMode::Spare
         } else {

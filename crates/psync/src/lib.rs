@@ -34,7 +34,7 @@
 //!
 //! // What the master answers, and then the beginning of its stream.
 //! let mut input: &[u8] = b"+PONG\r\n+OK\r\n+OK\r\n+CONTINUE\r\n*1\r\n$4\r\nPING\r\n";
-//! assert_eq!(link.step(5, &mut input)?, Some(Event::Continue { new_id: None }));
+//! assert_eq!(link.step(5, &mut input)?, Some(Event::Continue { offered: resume.expect("set above"), new_id: None }));
 //! assert!(link.transmit().ends_with(b"$2\r\n42\r\n"), "byte 42 is the one after the first 41");
 //! assert_eq!(link.step(5, &mut input)?, Some(Event::Stream(b"*1\r\n$4\r\nPING\r\n")));
 //! assert_eq!(link.step(5, &mut input)?, None);

@@ -44,4 +44,4 @@ pub use payload::{EofMark, PayloadForm, length_header};
 pub use planner::{Candidate, FullSyncPlanner, Placement, PlannerPolicy, Running, Start, Target};
 pub use replconf::{Replconf, ReplconfError, SnapshotFilter};
 pub use replica_state::{AfterTransfer, Phase, PhaseError, ReplicaState, Tick};
-pub use reply::{KEEPALIVE, continue_line, full_resync_line};
+pub use reply::{KEEPALIVE, continue_line, full_resync_line, lineage_line};

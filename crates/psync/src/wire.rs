@@ -5,6 +5,9 @@ use backlog::Offset;
 /// Positions and lengths are signed 64-bit numbers in every peer.
 const MAX: u64 = i64::MAX as u64;
 
+/// What a master answers `REPLCONF lineage` with when it can continue none of the names.
+pub(crate) const LINEAGE_UNKNOWN: &[u8] = b"+NONE";
+
 /// Reads a decimal number of at most 63 bits: digits only, no sign, no blanks.
 pub(crate) fn parse_number(text: &[u8]) -> Option<u64> {
     if text.is_empty() {

@@ -3,7 +3,7 @@
 use backlog::{History, Log};
 use psync::master::{
     AfterTransfer, Candidate, Decision, EofMark, FullReason, FullSyncPlanner, Placement, PlannerPolicy,
-    PsyncRequest, Replconf, ReplicaState, Target, decide, full_resync_line, length_header,
+    PsyncRequest, Replconf, ReplicaState, Target, decide, full_resync_line, length_header, lineage_line,
 };
 use psync::replica::{Event, Link, LinkConfig, LinkState, Resume, Tick};
 use psync::{Offset, ReplicationId};
@@ -61,6 +61,9 @@ impl Master {
                 b"PING" => self.output.extend_from_slice(b"+PONG\r\n"),
                 b"REPLCONF" => match self.state.replconf(now, args[1..].iter().copied()) {
                     Ok(Replconf::Ok) => self.output.extend_from_slice(b"+OK\r\n"),
+                    Ok(Replconf::Lineage(offers)) => {
+                        self.output.extend_from_slice(&lineage_line(&offers, &self.history, &self.log));
+                    }
                     Ok(Replconf::Ack { .. }) | Ok(Replconf::GetAck) => {}
                     Err(error) => self.output.extend_from_slice(format!("-ERR {error}\r\n").as_bytes()),
                 },
@@ -161,8 +164,8 @@ impl Replica {
             match event {
                 Event::FullResync { id, offset } => self.at = Some(Resume { id, applied: offset }),
                 Event::LegacySync => panic!("this master knows PSYNC"),
-                Event::Continue { new_id: Some(id) } => self.at.as_mut().expect("resumed").id = id,
-                Event::Continue { new_id: None } => panic!("we have said psync2"),
+                Event::Continue { offered, new_id: Some(id) } => self.at = Some(Resume { id, ..offered }),
+                Event::Continue { new_id: None, .. } => panic!("we have said psync2"),
                 Event::PayloadStart { .. } => self.loading.clear(),
                 Event::Payload(bytes) => self.loading.extend_from_slice(&bytes),
                 Event::PayloadEnd => {
@@ -286,6 +289,28 @@ fn a_sibling_follows_the_promoted_replica() {
         })
     );
     assert_in_step(&promoted, &ahead, &link);
+}
+
+#[test]
+fn a_master_chooses_among_several_names() {
+    let mut rng = fastrand::Rng::with_seed(9);
+    let [mine, unknown] = [(); 2].map(|()| ReplicationId::random(&mut rng));
+    let (mut master, mut replica) = (Master::new(1, false), Replica::default());
+    master.write(b"<shared>");
+    drop(connect(0, &mut master, &mut replica, 1000));
+    let shared = replica.at.expect("synchronised");
+    master.write(b"<more>");
+
+    // The replica was promoted meanwhile and has written nothing: its present name is known to nobody.
+    let resume = Some(Resume { id: mine, applied: Offset(shared.applied.0 + 5) });
+    let alternatives = vec![Resume { id: unknown, applied: shared.applied }, shared];
+    master.accept(10_000);
+    let mut link = Link::new(LinkConfig { resume, alternatives, ..LinkConfig::default() }, 10_000);
+    link.connected(10_000).expect("in order");
+    talk(10_000, &mut master, &mut replica, &mut link, 3);
+    assert_eq!(master.why_full, None);
+    assert!(link.consulted());
+    assert_in_step(&master, &replica, &link);
 }
 
 #[test]

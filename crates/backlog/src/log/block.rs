@@ -26,6 +26,11 @@ impl Block {
         self.bytes.clear();
     }
 
+    /// Drops the bytes that follow position `at`, which is within this block.
+    pub(super) fn cut(&mut self, at: Offset) {
+        self.bytes.truncate(at.since(self.start) as usize);
+    }
+
     /// Appends the bytes if they all fit.
     #[inline]
     pub(super) fn try_append(&mut self, bytes: &[u8]) -> bool {

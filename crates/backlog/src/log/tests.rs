@@ -204,3 +204,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_was_appended_last_can_be_taken_back() {
+    let mut log = Log::new(Offset(100), 1 << 20);
+    append(&mut log, 3 * MIN_BLOCK);
+    for at in [3 * MIN_BLOCK, 3 * MIN_BLOCK - 1, 2 * MIN_BLOCK, 2 * MIN_BLOCK - 5, 7, 0] {
+        let at = Offset(100 + at as u64);
+        assert!(log.truncate(at));
+        assert_eq!((log.first(), log.end()), (Offset(100), at));
+        assert_eq!(collect(&log, Offset(100)), Some(bytes(Offset(100), at.since(Offset(100)) as usize)));
+        let mut again = Log::new(at, 1 << 20);
+        append(&mut again, 10);
+        append(&mut log, 10);
+        assert_eq!(collect(&log, at), collect(&again, at));
+        assert!(log.truncate(at));
+    }
+    assert!(!log.truncate(Offset(99)) && !log.truncate(Offset(101)));
+}

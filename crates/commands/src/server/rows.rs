@@ -71,6 +71,7 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         "Tells a master about a replica; replicas send this.",
         "O(1)",
     ),
+    replication(),
     host("replicaof", 3, GROUP, "5.0.0").flags(ADMIN | NOSCRIPT | STALE | NO_ASYNC_LOADING).doc(
         "<host port | NO ONE>",
         "Makes this server a replica of another one, or a master.",
@@ -295,6 +296,35 @@ const fn commandlog() -> CommandSpec {
     host("commandlog", -2, GROUP, "8.1.0").flags(0).subs(SUBS).doc(
         "",
         "Commands that took long, and those with large requests or replies.",
+        "Depends on the subcommand.",
+    )
+}
+
+/// Not a command of Redis or Valkey: what their users ask for and cannot ask.
+const fn replication() -> CommandSpec {
+    const FLAGS: u64 = ADMIN | NOSCRIPT | LOADING | STALE;
+    const SINCE: &str = "7.2.4";
+    const SUBS: &[CommandSpec] = &[
+        host("replication|guard", 2, GROUP, SINCE).flags(FLAGS).doc(
+            "",
+            "Tells whether this replica keeps its data from those that its master offers.",
+            "O(1)",
+        ),
+        help("replication|help", GROUP, SINCE),
+        host("replication|lineage", 2, GROUP, SINCE).flags(FLAGS).doc(
+            "",
+            "Returns the names of the history that is held here, and up to where each is true.",
+            "O(1)",
+        ),
+        host("replication|why", -2, GROUP, SINCE).flags(FLAGS).doc(
+            "[count]",
+            "Returns the last synchronisations, why they were full, and how long each phase took.",
+            "O(1)",
+        ),
+    ];
+    host("replication", -2, GROUP, SINCE).flags(0).subs(SUBS).doc(
+        "",
+        "What became of the last synchronisations.",
         "Depends on the subcommand.",
     )
 }

@@ -141,6 +141,7 @@ fn quicklist(node: &Node, entry: &Entry<'_>) -> String {
 
 /// DEBUG POPULATE count [prefix [size]]: keys that never get into the log, as it is with Redis.
 fn populate(node: &mut Node, session: &mut Session, args: Args<'_>) {
+    node.replication.touch();
     const NOT_POSITIVE: &str = "ERR value is out of range, must be positive";
     let number = |at: usize| parse_i64(args.at(at)).and_then(|number| u64::try_from(number).ok());
     let Some(count) = number(0) else { return session.reply.error(NOT_POSITIVE) };

@@ -248,6 +248,7 @@ mod tests {
                 "slave_priority",
                 "slave_read_only",
                 "replica_announced",
+                "master_sync_guard",
                 "connected_slaves",
                 "master_failover_state",
                 "master_replid",

@@ -18,6 +18,7 @@ pub(crate) mod persistence;
 pub(crate) mod pubsub;
 pub(crate) mod replication;
 pub(crate) mod scripting;
+pub(crate) mod synclog;
 
 use resp::Args;
 
@@ -98,6 +99,9 @@ fn function(full_name: &str) -> Option<HostFn> {
         "role" => replication::role,
         "replicaof" | "slaveof" => replication::replicaof,
         "replconf" => replication::replconf,
+        "replication|why" => synclog::why,
+        "replication|lineage" => synclog::lineage,
+        "replication|guard" => synclog::guard,
         "psync" | "sync" => replication::psync,
         "wait" => replication::wait,
         "client|id" => client::id,

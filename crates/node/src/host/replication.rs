@@ -1,11 +1,13 @@
 //! REPLICAOF, REPLCONF, PSYNC, ROLE, WAIT.
 
-use psync::master::{Decision, PsyncRequest, Replconf, decide};
+use psync::master::{Decision, FullReason, PsyncRequest, Replconf, decide, lineage_line};
 use resp::Args;
 
 use crate::node::Node;
 use crate::replication::feed::ReplicaFeed;
-use crate::session::{Blocked, Session};
+use crate::replication::synclog::{Outcome, Side};
+use crate::replication::upstream::Occasion;
+use crate::session::{Blocked, Peer, Session};
 
 /// REPLICAOF host port | NO ONE
 pub(crate) fn replicaof(node: &mut Node, session: &mut Session, args: Args<'_>) {
@@ -32,9 +34,13 @@ pub(crate) fn replicaof(node: &mut Node, session: &mut Session, args: Args<'_>) 
         && upstream.host.eq_ignore_ascii_case(host)
         && upstream.port == port
     {
-        return session.reply.simple("OK Already connected to specified master");
+        return if node.permit_full_sync() {
+            session.reply.ok();
+        } else {
+            session.reply.simple("OK Already connected to specified master");
+        };
     }
-    node.follow(host, port);
+    node.follow(host, port, Occasion::Commanded);
     node.note_replicaof();
     tracing::info!("REPLICAOF {host}:{port} enabled (user request from {})", session.peer.addr);
     session.reply.ok();
@@ -75,10 +81,13 @@ pub(crate) fn role(node: &mut Node, session: &mut Session, _: Args<'_>) {
 
 /// The address a replica is shown with: the one it announces, or the one it comes from.
 pub(crate) fn replica_ip(session: &Session, feed: &ReplicaFeed) -> String {
+    replica_ip_of(&session.peer, feed)
+}
+
+fn replica_ip_of(peer: &Peer, feed: &ReplicaFeed) -> String {
     match feed.state.announced_ip() {
         Some(ip) => ip.to_owned(),
-        None => session
-            .peer
+        None => peer
             .addr
             .rsplit_once(':')
             .map_or("", |(ip, _)| ip.trim_start_matches('[').trim_end_matches(']'))
@@ -96,9 +105,16 @@ pub(crate) fn replconf(node: &mut Node, session: &mut Session, args: Args<'_>) {
             let conn = session.conn;
             if starts_stream {
                 tracing::info!("Synchronization with replica {} succeeded", session.peer.addr);
+                if let Some(record) = feed.record.take() {
+                    node.replication.sync_log.end(record, node.now, Outcome::Done);
+                }
                 node.refresh_gate();
             }
             node.acks.push(conn);
+        }
+        Ok(Replconf::Lineage(offers)) => {
+            let line = lineage_line(&offers, &node.replication.history, &node.replication.log);
+            session.reply.raw(&line);
         }
         Ok(Replconf::GetAck) => {}
         Err(error) => session.reply.error(&format!("ERR {error}")),
@@ -120,7 +136,17 @@ pub(crate) fn psync(node: &mut Node, session: &mut Session, args: Args<'_>) {
         return session.reply.error("ERR SYNC and PSYNC are invalid with pending output");
     }
     let now_ms = node.now.mono_ms();
+    if node.replication.is_resting(now_ms) {
+        node.replication.end_rest();
+        node.env.expiry = node.expiry_mode();
+    }
     let feed = session.replica.get_or_insert_with(|| Box::new(ReplicaFeed::new(now_ms)));
+    let peer = match feed.state.listening_port() {
+        0 => session.peer.addr.clone(),
+        port => format!("{}:{port}", replica_ip_of(&session.peer, feed)),
+    };
+    let mut reason = "a SYNC, which says nothing of a history".to_owned();
+    let mut backlog_needed = None;
     let legacy = args.at(0).eq_ignore_ascii_case(b"sync");
     if !legacy {
         let request = match PsyncRequest::parse(args.from(1).iter()) {
@@ -141,7 +167,16 @@ pub(crate) fn psync(node: &mut Node, session: &mut Session, args: Args<'_>) {
                 }
                 feed.sent = from;
                 session.reply.raw(&reply);
+                node.replication.name_is_told();
                 node.stats.sync_partial_ok += 1;
+                let missing = node.replication.log.end().since(from);
+                let text = format!("the log covers the {missing} bytes that were missing");
+                let log = &mut node.replication.sync_log;
+                let record = log.begin(node.now, Side::ToReplica, &peer, false, text);
+                if let Some(record) = log.get_mut(record) {
+                    record.bytes = missing;
+                }
+                log.end(record, node.now, Outcome::Done);
                 node.replication.replicas.push(session.conn);
                 tracing::info!(
                     "Partial resynchronization request from {} accepted. Sending {} bytes of backlog starting from offset {}.",
@@ -152,11 +187,15 @@ pub(crate) fn psync(node: &mut Node, session: &mut Session, args: Args<'_>) {
                 node.refresh_gate();
                 return;
             }
-            Decision::Full { reason } => {
+            Decision::Full { reason: why } => {
+                reason = why.to_string();
+                if let FullReason::TooOld { applied, .. } = why {
+                    backlog_needed = Some(node.replication.log.end().since(applied));
+                }
                 if request.id.is_some() {
                     node.stats.sync_partial_err += 1;
                     tracing::info!(
-                        "Partial resynchronization not accepted for replica {}: {reason}",
+                        "Partial resynchronization not accepted for replica {}: {why}",
                         session.peer.addr
                     );
                 } else {
@@ -167,6 +206,14 @@ pub(crate) fn psync(node: &mut Node, session: &mut Session, args: Args<'_>) {
     }
     node.replication.begin_logging(&mut node.rng);
     node.stats.sync_full += 1;
+    let log = &mut node.replication.sync_log;
+    let record = log.begin(node.now, Side::ToReplica, &peer, true, reason);
+    if let Some(record) = log.get_mut(record) {
+        record.backlog_needed = backlog_needed;
+    }
+    if let Some(feed) = &mut session.replica {
+        feed.record = Some(record);
+    }
     node.replica_needs_snapshot(session, legacy);
     node.syncs_requested = true;
 }

@@ -8,6 +8,7 @@ use psync::master::{
 
 use super::Transfer;
 use super::feed::ReplicaFeed;
+use super::synclog::Outcome;
 use crate::action::{Action, ConnId, JobId, SaveReport};
 use crate::node::Node;
 use crate::persistence::SaveKind;
@@ -72,6 +73,7 @@ impl Node {
         let job = self.start_save(kind);
         self.replication.forget_db();
         let line = full_resync_line(self.replication.history.id(), start.at);
+        self.replication.name_is_told();
         for &conn in &start.replicas {
             if let Some(session) = self.session_mut(conn) {
                 announce(session, &line, start.at);
@@ -87,11 +89,15 @@ impl Node {
         let mark = EofMark::random(&mut self.rng);
         self.replication.stream_mark = Some(mark);
         let now_ms = self.now.mono_ms();
+        let now = self.now;
         for &conn in &replicas {
             if let Some(feed) = self.feed_mut(conn)
                 && feed.state.start_transfer(now_ms, PayloadForm::Mark).is_ok()
             {
                 feed.payload.push(Bytes::from(mark.header()));
+                if let Some(record) = feed.record {
+                    self.replication.sync_log.transfer_begins(record, now);
+                }
             }
         }
         self.replication.transfers.push(Transfer { job, replicas, outstanding: 0 });
@@ -166,6 +172,9 @@ impl Node {
             return;
         }
         feed.payload.push(Bytes::from(length_header(len)));
+        if let Some(record) = feed.record {
+            self.replication.sync_log.transfer_begins(record, self.now);
+        }
         self.list_writable(conn);
         let job = self.new_job();
         self.actions.push(Action::SendFile { job, path: self.rdb_path() });
@@ -227,7 +236,12 @@ impl Node {
             }
             return;
         }
-        match feed.state.finish_transfer(now_ms) {
+        let (record, bytes) = (feed.record, feed.payload_sent);
+        let finished = feed.state.finish_transfer(now_ms);
+        if let Some(record) = record {
+            self.replication.sync_log.load_begins(record, self.now, bytes);
+        }
+        match finished {
             Ok(AfterTransfer::Stream) => self.replica_online(conn),
             Ok(AfterTransfer::AwaitAck) => {}
             Ok(AfterTransfer::Close) => self.close_client(conn),
@@ -240,6 +254,9 @@ impl Node {
         if let Some(session) = self.session(conn) {
             tracing::info!("Synchronization with replica {} succeeded", session.peer.addr);
         }
+        if let Some(record) = self.feed_mut(conn).and_then(|feed| feed.record.take()) {
+            self.replication.sync_log.end(record, self.now, Outcome::Done);
+        }
         self.list_writable(conn);
         self.refresh_gate();
     }
@@ -251,6 +268,13 @@ impl Node {
             return;
         }
         tracing::info!("Connection with replica {} lost.", peer.addr);
+        if let Some(record) = feed.record {
+            let outcome = match feed.state.rdb_only() && feed.payload_complete {
+                true => Outcome::Done,
+                false => Outcome::Failed("the connection was lost".to_owned()),
+            };
+            self.replication.sync_log.end(record, self.now, outcome);
+        }
         if self.replication.replicas.is_empty() {
             self.replication.no_replicas_since_ms = self.now.mono_ms();
         }

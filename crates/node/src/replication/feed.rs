@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use backlog::{Log, Offset};
 use psync::master::ReplicaState;
 
+use super::synclog::SyncId;
 use crate::session::PayloadQueue;
 
 /// Slices handed to one vectored write at most; the kernel takes no more than 1024, and 16 blocks are megabytes already.
@@ -19,6 +20,10 @@ pub(crate) struct ReplicaFeed {
     pub payload_complete: bool,
     /// Everything up to here has been written to the socket, or is in its snapshot.
     pub sent: Offset,
+    /// Its full synchronisation in the log of them.
+    pub record: Option<SyncId>,
+    /// Bytes of the payload that it has been sent.
+    pub payload_sent: u64,
     /// When the feed first exceeded the soft limit (monotonic milliseconds).
     pub soft_limit_since_ms: Option<u64>,
 }
@@ -30,6 +35,8 @@ impl ReplicaFeed {
             payload: PayloadQueue::default(),
             payload_complete: false,
             sent: Offset(0),
+            record: None,
+            payload_sent: 0,
             soft_limit_since_ms: None,
         }
     }
@@ -54,6 +61,7 @@ impl ReplicaFeed {
     /// So many bytes of the output were written.
     pub fn written(&mut self, n: usize) {
         let of_payload = self.payload.written(n);
+        self.payload_sent += of_payload as u64;
         self.sent = Offset(self.sent.0 + (n - of_payload) as u64);
     }
 

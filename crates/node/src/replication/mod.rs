@@ -3,6 +3,9 @@
 pub(crate) mod apply;
 pub(crate) mod downstream;
 pub(crate) mod feed;
+pub(crate) mod guard;
+mod lineage;
+pub(crate) mod synclog;
 pub(crate) mod upstream;
 
 use backlog::{History, Log, Offset, PastHistory, ReplicationId};
@@ -12,6 +15,8 @@ use resp::Args;
 
 use crate::action::{ConnId, JobId};
 use crate::snapshot::SnapshotIdentity;
+use lineage::Untouched;
+use synclog::SyncLog;
 use upstream::Upstream;
 
 /// Effects of a transaction, held until EXEC has run all its commands: one alone needs no MULTI around it.
@@ -47,6 +52,12 @@ pub(crate) struct Replication {
     logging: bool,
     /// The database that is selected in the stream at the end of the log. `None` makes the next effect select its own.
     stream_db: Option<usize>,
+    /// No data have been changed since this instance took a new name for what it holds.
+    untouched: Option<Untouched>,
+    /// Somebody else knows the present name of the history.
+    name_is_known: bool,
+    /// Until then what has expired is left alone, unless something is written (monotonic milliseconds).
+    rest_until_ms: u64,
     transaction: Option<OpenTransaction>,
     scratch: Vec<u8>,
     /// The master, if this is a replica.
@@ -60,6 +71,8 @@ pub(crate) struct Replication {
     /// Since when no replica has been attached (monotonic milliseconds).
     pub no_replicas_since_ms: u64,
     pub last_ping_ms: u64,
+    /// The last synchronisations.
+    pub sync_log: SyncLog,
 }
 
 impl Replication {
@@ -69,6 +82,9 @@ impl Replication {
             log: Log::new(Offset(0), settings.repl_backlog_size as usize),
             logging: false,
             stream_db: None,
+            untouched: None,
+            name_is_known: false,
+            rest_until_ms: 0,
             transaction: None,
             scratch: Vec::new(),
             upstream: None,
@@ -78,6 +94,7 @@ impl Replication {
             stream_mark: None,
             no_replicas_since_ms: 0,
             last_ping_ms: 0,
+            sync_log: SyncLog::default(),
         }
     }
 
@@ -125,16 +142,16 @@ impl Replication {
 
     /// Takes up the history that a loaded snapshot names. A replica goes on in it; a master begins one of its own and keeps it
     /// as its past: it cannot know whether all that it has ever told its replicas was in the snapshot.
-    pub fn restore(&mut self, identity: SnapshotIdentity, replica: bool, rng: &mut fastrand::Rng) {
-        self.log.restart(identity.offset);
-        self.logging = true;
-        if replica {
-            self.history = History::new(identity.id);
-            self.stream_db = Some(identity.stream_db);
-        } else {
-            let past = PastHistory { id: identity.id, valid_to: identity.offset };
-            self.history = History::with_past(ReplicationId::random(rng), past);
-            self.stream_db = None;
+    pub fn restore(
+        &mut self,
+        identity: SnapshotIdentity,
+        ancestors: &[PastHistory],
+        replica: bool,
+        rng: &mut fastrand::Rng,
+    ) {
+        self.start_over(identity.id, identity.offset, Some(identity.stream_db), ancestors);
+        if !replica {
+            self.begin_history(rng);
         }
     }
 
@@ -145,6 +162,8 @@ impl Replication {
             self.history.reset(ReplicationId::random(rng));
             self.log.restart(self.log.end());
             self.stream_db = None;
+            self.touch();
+            self.name_is_known = false;
         }
     }
 
@@ -157,20 +176,32 @@ impl Replication {
     /// replica with the old id and offset would be told that it misses nothing.
     pub fn end_logging(&mut self, rng: &mut fastrand::Rng) {
         self.logging = false;
+        self.touch();
+        self.name_is_known = false;
         self.history.reset(ReplicationId::random(rng));
         self.log.restart(self.log.end());
     }
 
     /// A replica becomes a master: its history goes on under a new id.
     pub fn begin_history(&mut self, rng: &mut fastrand::Rng) {
+        self.untouched_from_here(self.stream_db());
         self.history.promote(ReplicationId::random(rng), self.log.end());
+        self.name_is_known = false;
         // A replica that continues across the promotion may stand in another database than this instance's stream did.
         self.stream_db = None;
     }
 
-    /// The whole dataset was replaced by one that stands elsewhere.
-    pub fn start_over(&mut self, id: ReplicationId, offset: Offset, stream_db: Option<usize>) {
-        self.history.reset(id);
+    /// The whole dataset was replaced by one that stands elsewhere, in a history with these ancestors.
+    pub fn start_over(
+        &mut self,
+        id: ReplicationId,
+        offset: Offset,
+        stream_db: Option<usize>,
+        ancestors: &[PastHistory],
+    ) {
+        self.history = History::descended(id, ancestors.iter().copied(), offset);
+        self.touch();
+        self.name_is_known = true;
         self.log.restart(offset);
         self.logging = true;
         self.stream_db = stream_db;
@@ -181,6 +212,7 @@ impl Replication {
     /// Puts what a command did into the log. `raw` are the client's own bytes, if they are a request in array form.
     pub fn log_effects(&mut self, effects: &Effects, db: usize, args: Args<'_>, raw: Option<&[u8]>) {
         let count = effects.count();
+        self.touch();
         if let Some(open) = &mut self.transaction {
             if open.count == 0 {
                 open.first_db = db;
@@ -223,8 +255,10 @@ impl Replication {
 
     /// A message: it changes nothing, but the subscribers of replicas are to hear it too.
     pub fn log_message(&mut self, db: usize, args: Args<'_>) {
+        let untouched = self.untouched;
         let effects = Effects { dirty: 1, ..Effects::default() };
         self.log_effects(&effects, db, args, None);
+        self.untouched = untouched;
     }
 
     fn select_in_log(&mut self, db: usize) {
@@ -238,6 +272,7 @@ impl Replication {
 
     /// A deletion by expiry; `name` is the command for it.
     pub fn log_deletion(&mut self, db: usize, name: &[u8], key: &[u8]) {
+        self.touch();
         self.select_in_log(db);
         self.scratch.clear();
         resp::encode_request(&mut self.scratch, &[name, key]);
@@ -311,11 +346,11 @@ fn encode_args(out: &mut Vec<u8>, args: Args<'_>) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use resp::OwnedArgs;
 
-    fn replication() -> Replication {
+    pub(crate) fn replication() -> Replication {
         let loaded = config::Settings::default();
         let mut rng = fastrand::Rng::with_seed(1);
         let mut replication = Replication::new(&mut rng, &loaded);
@@ -323,7 +358,12 @@ mod tests {
         replication
     }
 
-    fn effect(replication: &mut Replication, db: usize, command: &[&[u8]]) {
+    pub(crate) fn message(replication: &mut Replication) {
+        let owned = OwnedArgs::from_slices(&[b"PUBLISH", b"channel", b"text"]);
+        replication.log_message(0, owned.as_args());
+    }
+
+    pub(crate) fn effect(replication: &mut Replication, db: usize, command: &[&[u8]]) {
         let owned = OwnedArgs::from_slices(command);
         let effects = Effects { dirty: 1, ..Effects::default() };
         replication.log_effects(&effects, db, owned.as_args(), None);

@@ -4,11 +4,13 @@ use bytes::Bytes;
 use psync::replica::{Credentials, Event, Link, LinkConfig, LinkError, LinkState, Resume, Tick};
 
 use super::apply::Applier;
+use super::guard::{Holding, SyncGuard, backoff_ms};
+use super::synclog::{Outcome, Side, SyncId};
 use crate::action::{Action, ConnId, JobId, LoadError, LoadJob, LoadSource};
 use crate::connections::Slot;
 use crate::node::Node;
 use crate::session::Peer;
-use crate::snapshot::Loaded;
+use crate::snapshot::{LoadOptions, Loaded};
 use backlog::{Offset, ReplicationId};
 
 /// A failed attempt is repeated after so long.
@@ -18,10 +20,29 @@ const LOADER_FULL: u64 = 64 * 1024 * 1024;
 /// …until no more than so many are left.
 const LOADER_READY: u64 = 16 * 1024 * 1024;
 
+/// Why a master is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Occasion {
+    /// The configuration says so.
+    Configured,
+    /// Somebody has just said so, and means it: the first synchronisation is let through whatever it brings.
+    Commanded,
+}
+
 /// The master this instance follows.
 pub(crate) struct Upstream {
     pub host: String,
     pub port: u16,
+    /// Why the next full synchronisation comes about.
+    pub occasion: Occasion,
+    /// Full synchronisations that failed in a row.
+    failures: u32,
+    /// The one that the guard has refused, until another is accepted.
+    pub holding: Option<Holding>,
+    /// Names of what this instance holds that this master does not know.
+    refused_names: usize,
+    /// What was offered with the last PSYNC.
+    offered: Option<Resume>,
     pub conn: Option<ConnId>,
     pub link: Option<Link>,
     /// When the next attempt to connect is due (monotonic milliseconds).
@@ -47,13 +68,19 @@ pub(crate) struct FullSync {
     pub received: u64,
     pub loaded: u64,
     pub paused: bool,
+    record: SyncId,
 }
 
 impl Upstream {
-    pub fn new(host: &str, port: u16, now_ms: u64) -> Upstream {
+    pub fn new(host: &str, port: u16, now_ms: u64, occasion: Occasion) -> Upstream {
         Upstream {
             host: host.to_owned(),
             port,
+            occasion,
+            failures: 0,
+            holding: None,
+            refused_names: 0,
+            offered: None,
             conn: None,
             link: None,
             retry_at_ms: now_ms,
@@ -69,6 +96,11 @@ impl Upstream {
         self.link.as_ref().map_or(LinkState::Connect, Link::state)
     }
 
+    /// How the master is called in the log of synchronisations.
+    fn name(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
     pub fn is_up(&self) -> bool {
         self.state() == LinkState::Connected
     }
@@ -76,10 +108,11 @@ impl Upstream {
 
 impl Node {
     /// Becomes a replica of this master, or of another one than so far.
-    pub(crate) fn follow(&mut self, host: &str, port: u16) {
+    pub(crate) fn follow(&mut self, host: &str, port: u16, occasion: Occasion) {
         self.drop_link();
         let was_master = !self.replication.is_replica();
-        self.replication.upstream = Some(Box::new(Upstream::new(host, port, self.now.mono_ms())));
+        let upstream = Upstream::new(host, port, self.now.mono_ms(), occasion);
+        self.replication.upstream = Some(Box::new(upstream));
         if was_master {
             // Whatever a client of the master waits for will not come from a replica.
             self.disconnect_waiting("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
@@ -118,6 +151,9 @@ impl Node {
     fn connect_upstream(&mut self) {
         let conn = self.new_conn();
         self.slots[conn.slot()].slot = Slot::Upstream;
+        let mut offers = self.replication.offers();
+        let refused = self.replication.upstream.as_ref().map_or(0, |upstream| upstream.refused_names);
+        let resume = (!offers.is_empty()).then(|| offers.remove(refused.min(offers.len() - 1)));
         let settings = self.config.settings();
         let config = LinkConfig {
             listening_port: if settings.replica_announce_port > 0 {
@@ -130,10 +166,8 @@ impl Node {
                 .masterauth
                 .clone()
                 .map(|password| Credentials { user: settings.masteruser.clone(), password }),
-            resume: self
-                .replication
-                .identity()
-                .map(|identity| Resume { id: identity.id, applied: identity.offset }),
+            resume,
+            alternatives: offers,
             timeout_ms: settings.repl_timeout * 1000,
             version: Some(crate::VALKEY_VERSION.to_owned()),
             ..LinkConfig::default()
@@ -142,6 +176,7 @@ impl Node {
         let timeout_ms = config.timeout_ms;
         let now_ms = self.now.mono_ms();
         let Some(upstream) = &mut self.replication.upstream else { return };
+        upstream.offered = resume;
         upstream.link = Some(Link::new(config, now_ms));
         upstream.conn = Some(conn);
         upstream.applier.reset();
@@ -181,6 +216,8 @@ impl Node {
     pub(crate) fn upstream_lost(&mut self, why: &str) {
         let Some(upstream) = &self.replication.upstream else { return };
         let was_connected = upstream.was_connected;
+        self.full_sync_failed(why);
+        let Some(upstream) = &self.replication.upstream else { return };
         if was_connected {
             tracing::warn!("{why}");
         } else {
@@ -202,7 +239,21 @@ impl Node {
             LinkError::Denied { request: "AUTH", .. } => tracing::warn!("Unable to AUTH to PRIMARY: {error}"),
             _ => tracing::warn!("MASTER <-> REPLICA link: {error}"),
         }
+        self.full_sync_failed(&error.to_string());
         self.close_link(RETRY_MS);
+    }
+
+    /// Notes in the log of synchronisations that the one that was coming in has ended without a result.
+    fn full_sync_failed(&mut self, why: &str) {
+        let record = self
+            .replication
+            .upstream
+            .as_ref()
+            .and_then(|upstream| upstream.sync.as_ref())
+            .map(|sync| sync.record);
+        if let Some(record) = record {
+            self.replication.sync_log.end(record, self.now, Outcome::Failed(why.to_owned()));
+        }
     }
 
     fn close_link(&mut self, retry_after_ms: u64) {
@@ -222,6 +273,7 @@ impl Node {
     /// Forgets the link's connection; an unfinished synchronisation leaves data and identity as they are.
     fn forget_link(&mut self, retry_after_ms: u64) {
         let now_ms = self.now.mono_ms();
+        self.full_sync_failed("the link was given up");
         let Some(upstream) = &mut self.replication.upstream else { return };
         if upstream.is_up() {
             upstream.down_since_ms = now_ms;
@@ -251,12 +303,17 @@ impl Node {
             };
             match link.step(now_ms, &mut data) {
                 Ok(Some(Event::Stream(bytes))) => self.apply_stream(bytes),
-                Ok(Some(Event::FullResync { id, offset })) => self.full_sync_begins(id, offset),
+                Ok(Some(Event::FullResync { id, offset })) => {
+                    if self.another_name_is_worth_a_try(&id) {
+                        return self.close_link(0);
+                    }
+                    self.full_sync_begins(id, offset, false);
+                }
                 Ok(Some(Event::LegacySync)) => {
                     let id = ReplicationId::random(&mut self.rng);
-                    self.full_sync_begins(id, Offset(0));
+                    self.full_sync_begins(id, Offset(0), true);
                 }
-                Ok(Some(Event::Continue { new_id })) => self.stream_continues(new_id),
+                Ok(Some(Event::Continue { offered, new_id })) => self.stream_continues(offered, new_id),
                 Ok(Some(Event::PayloadStart { len })) => self.payload_begins(len),
                 Ok(Some(Event::Payload(bytes))) => self.payload(&bytes),
                 Ok(Some(Event::PayloadEnd)) => self.payload_ends(),
@@ -295,7 +352,14 @@ impl Node {
     }
 
     /// The partial resynchronisation was accepted.
-    fn stream_continues(&mut self, new_id: Option<ReplicationId>) {
+    fn stream_continues(&mut self, offered: Resume, new_id: Option<ReplicationId>) {
+        if self.replication.take_name(offered) {
+            tracing::info!(
+                "Nothing was written under a name of our own: the history is {} again",
+                offered.id
+            );
+            self.disconnect_replicas();
+        }
         if let Some(id) = new_id
             && id != *self.replication.history.id()
         {
@@ -305,22 +369,55 @@ impl Node {
         }
         tracing::info!("Successful partial resynchronization with master.");
         self.replication.ensure_log();
+        let peer = self.replication.upstream.as_ref().map_or_else(String::new, |upstream| upstream.name());
+        let reason = format!("the master continues {} from {}", offered.id, offered.applied);
+        let record = self.replication.sync_log.begin(self.now, Side::FromMaster, &peer, false, reason);
+        self.replication.sync_log.end(record, self.now, Outcome::Done);
         self.link_came_up();
+    }
+
+    /// Whether a full synchronisation that was just announced may be due to the name that was offered, so that it is better not to
+    /// take it but to come again with another one.
+    fn another_name_is_worth_a_try(&mut self, announced: &ReplicationId) -> bool {
+        let Some(upstream) = &mut self.replication.upstream else { return false };
+        let (Some(link), Some(offered)) = (&upstream.link, upstream.offered) else { return false };
+        let alternatives = link.config().alternatives.len();
+        if link.consulted() || offered.id == *announced || upstream.refused_names >= alternatives {
+            return false;
+        }
+        tracing::info!(
+            "The master does not know the history {}: coming again with an earlier name of it",
+            offered.id
+        );
+        upstream.refused_names += 1;
+        true
     }
 
     fn link_came_up(&mut self) {
         if let Some(upstream) = &mut self.replication.upstream {
             upstream.was_connected = true;
+            upstream.occasion = Occasion::Configured;
+            upstream.failures = 0;
+            upstream.refused_names = 0;
+            upstream.holding = None;
         }
         self.refresh_gate();
     }
 
-    fn full_sync_begins(&mut self, id: ReplicationId, offset: Offset) {
-        tracing::info!("Full resync from master: {id}:{offset}");
+    fn full_sync_begins(&mut self, id: ReplicationId, offset: Offset, legacy: bool) {
+        let Some(upstream) = &self.replication.upstream else { return };
+        let (reason, backlog_needed) = why_full(upstream, id, offset, legacy);
+        tracing::info!("Full resync from master: {id}:{offset} ({reason})");
+        let record =
+            self.replication.sync_log.begin(self.now, Side::FromMaster, &upstream.name(), true, reason);
+        if let Some(record) = self.replication.sync_log.get_mut(record) {
+            record.backlog_needed = backlog_needed;
+        }
+        let guard = self.sync_guard(id);
         let job = self.new_job();
         let keep = (self.config.settings().repl_diskless_load == config::ReplDisklessLoad::Disabled)
             .then(|| self.rdb_path());
-        let options = self.load_options();
+        let options = LoadOptions { guard, ..self.load_options() };
         let source = LoadSource::Stream { keep };
         self.actions.push(Action::Load(Box::new(LoadJob { id: job, source, options })));
         let started_ms = self.now.mono_ms();
@@ -334,8 +431,64 @@ impl Node {
                 received: 0,
                 loaded: 0,
                 paused: false,
+                record,
             });
         }
+    }
+
+    /// What the dataset of an unrelated history is held against before it may replace that of a replica that was in sync.
+    fn sync_guard(&self, announced: ReplicationId) -> Option<SyncGuard> {
+        let settings = self.config.settings();
+        let own_keys = self.keyspace.total_keys() as u64;
+        let commanded =
+            self.replication.upstream.as_ref().is_none_or(|up| up.occasion == Occasion::Commanded);
+        let guarded = settings.repl_sync_guard && self.replication.has_log() && own_keys > 0 && !commanded;
+        guarded.then(|| SyncGuard {
+            names: self.replication.names(),
+            announced,
+            own_keys,
+            min_keys_percent: u64::from(settings.repl_sync_guard_min_keys_percent),
+        })
+    }
+
+    /// The guard has refused a dataset: everything stays as it is, and the master is asked again later.
+    fn hold(&mut self, offered: ReplicationId, keys: u64) {
+        let own_keys = self.keyspace.total_keys() as u64;
+        let Some(upstream) = &mut self.replication.upstream else { return };
+        let refused = upstream.holding.as_ref().map_or(0, |holding| holding.refused) + 1;
+        upstream.holding = Some(Holding { offered, keys, own_keys, refused });
+        let retry_ms = backoff_ms(refused, &mut self.rng);
+        tracing::warn!(
+            "SYNC GUARD: the master {} has come with an unrelated history ({offered}) and {keys} keys; the {own_keys} keys of this \
+             replica are kept and served. If they are to be given up, repeat REPLICAOF {} {}. Asking again in {:.1} s.",
+            upstream.name(),
+            upstream.host,
+            upstream.port,
+            retry_ms as f64 / 1000.0
+        );
+        self.close_link(retry_ms);
+    }
+
+    /// Somebody repeats REPLICAOF: if the guard holds, that is the permission it waits for. Whether it did.
+    pub(crate) fn permit_full_sync(&mut self) -> bool {
+        let Some(upstream) = &mut self.replication.upstream else { return false };
+        if upstream.holding.is_none() {
+            return false;
+        }
+        tracing::warn!("SYNC GUARD: the next full resynchronisation is permitted by REPLICAOF");
+        upstream.occasion = Occasion::Commanded;
+        upstream.retry_at_ms = self.now.mono_ms();
+        true
+    }
+
+    /// The host and port of the master that is followed.
+    pub fn master(&self) -> Option<(&str, u16)> {
+        self.replication.upstream.as_ref().map(|upstream| (upstream.host.as_str(), upstream.port))
+    }
+
+    /// Whether the guard keeps the data of this replica from those of its master.
+    pub fn sync_is_held(&self) -> bool {
+        self.replication.upstream.as_ref().is_some_and(|upstream| upstream.holding.is_some())
     }
 
     fn payload_begins(&mut self, len: Option<u64>) {
@@ -345,6 +498,7 @@ impl Node {
         }
         if let Some(sync) = self.replication.upstream.as_mut().and_then(|upstream| upstream.sync.as_mut()) {
             sync.len = len;
+            self.replication.sync_log.transfer_begins(sync.record, self.now);
         }
     }
 
@@ -380,6 +534,7 @@ impl Node {
     fn payload_ends(&mut self) {
         if let Some(sync) = self.replication.upstream.as_ref().and_then(|upstream| upstream.sync.as_ref()) {
             tracing::info!("MASTER <-> REPLICA sync: Loading DB in memory");
+            self.replication.sync_log.load_begins(sync.record, self.now, sync.received);
             self.actions.push(Action::LoadEnd(sync.job));
         }
     }
@@ -392,8 +547,15 @@ impl Node {
         let loaded = match result {
             Ok(loaded) => loaded,
             Err(error) => {
+                let outcome = Outcome::Failed(error.to_string());
+                self.replication.sync_log.end(sync.record, self.now, outcome);
+                if let LoadError::Refused { keys } = error {
+                    return self.hold(sync.id, keys);
+                }
                 tracing::warn!("Failed trying to load the PRIMARY synchronization DB: {error}");
-                return self.close_link(RETRY_MS);
+                upstream.failures += 1;
+                let retry_ms = backoff_ms(upstream.failures, &mut self.rng);
+                return self.close_link(retry_ms);
             }
         };
         let Some(link) = upstream.link.as_mut() else { return };
@@ -414,7 +576,8 @@ impl Node {
         self.persistence.last_load_expired = loaded.expired;
         self.persistence.dirty += 1;
         let stream_db = loaded.identity.map_or(0, |identity| identity.stream_db);
-        self.replication.start_over(sync.id, sync.offset, Some(stream_db));
+        self.replication.start_over(sync.id, sync.offset, Some(stream_db), &loaded.ancestors);
+        self.replication.sync_log.end(sync.record, self.now, Outcome::Done);
         self.disconnect_replicas();
         for db in 0..self.keyspace.databases() {
             self.touch_whole_db(db, None);
@@ -459,5 +622,28 @@ impl Node {
             Err(error) => return self.upstream_failed(&error),
         }
         self.list_upstream_output();
+    }
+}
+
+/// Why a master answers with a full synchronisation, as far as a replica can know, and the backlog that would have spared it.
+fn why_full(upstream: &Upstream, id: ReplicationId, offset: Offset, legacy: bool) -> (String, Option<u64>) {
+    let Some(offered) = upstream.offered else {
+        return ("this replica holds no history to continue".to_owned(), None);
+    };
+    if legacy {
+        return ("the master does not know PSYNC".to_owned(), None);
+    }
+    if offered.id != id {
+        return (format!("the master's history {id} does not continue {offered}"), None);
+    }
+    match offset.checked_since(offered.applied) {
+        Some(missing) => (
+            format!("this replica is {missing} bytes behind, further than the master's backlog reaches"),
+            Some(missing),
+        ),
+        None => {
+            let by = offered.applied.since(offset);
+            (format!("this replica is {by} bytes ahead of the master, in a history of the same name"), None)
+        }
     }
 }

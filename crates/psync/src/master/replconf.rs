@@ -1,6 +1,9 @@
 //! What replicas say with REPLCONF.
 
+use backlog::MAX_ANCESTORS;
+
 use crate::Offset;
+use crate::replica::Resume;
 use crate::wire::parse_signed;
 
 /// A host name or address that a replica announces may be so long.
@@ -20,7 +23,7 @@ pub enum SnapshotFilter {
 }
 
 /// What is to be done about a REPLCONF that was understood.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Replconf {
     /// Answer `+OK`.
@@ -31,6 +34,9 @@ pub enum Replconf {
         /// Whether this was what the stream waited for.
         starts_stream: bool,
     },
+    /// The replica wants to know which of these names of what it holds can be continued, in the order of its preference:
+    /// answer with [`lineage_line`](super::lineage_line).
+    Lineage(Vec<Resume>),
     /// Our own master asks for an acknowledgement: no answer but that, and none at all if it is not our
     /// master.
     GetAck,
@@ -63,6 +69,9 @@ pub enum ReplconfError {
         /// Its name, shortened.
         name: String,
     },
+    /// A list of names that is none, or too long.
+    #[error("REPLCONF lineage wants up to {max} items of the form id:offset, separated by commas", max = MAX_ANCESTORS + 1)]
+    NoLineage,
     /// An option that is not known.
     #[error("Unrecognized REPLCONF option: {name}")]
     UnknownOption {
@@ -83,6 +92,7 @@ pub(super) enum Setting {
     Ack(Option<Offset>),
     FileAck(Option<Offset>),
     GetAck,
+    Lineage(Vec<Resume>),
 }
 
 impl Setting {
@@ -123,6 +133,9 @@ impl Setting {
         if is("rdb-filter-only") {
             return parse_filter(value).map(Setting::Filter);
         }
+        if is("lineage") {
+            return parse_lineage(value).map(Setting::Lineage);
+        }
         Err(ReplconfError::UnknownOption { name: shorten(option) })
     }
 }
@@ -142,6 +155,18 @@ fn parse_filter(value: &[u8]) -> Result<SnapshotFilter, ReplconfError> {
         filter = SnapshotFilter::FunctionsOnly;
     }
     Ok(filter)
+}
+
+fn parse_lineage(value: &[u8]) -> Result<Vec<Resume>, ReplconfError> {
+    let text = std::str::from_utf8(value).map_err(|_| ReplconfError::NoLineage)?;
+    let mut names = Vec::new();
+    for item in text.split(',') {
+        if names.len() > MAX_ANCESTORS {
+            return Err(ReplconfError::NoLineage);
+        }
+        names.push(item.parse().map_err(|_| ReplconfError::NoLineage)?);
+    }
+    Ok(names)
 }
 
 fn text(value: &[u8], option: &'static str) -> Result<String, ReplconfError> {
@@ -178,6 +203,12 @@ mod tests {
         assert_eq!(check("ack", "-1"), Ok(Setting::Ack(None)));
         assert_eq!(check("fack", "3"), Ok(Setting::FileAck(Some(Offset(3)))));
         assert_eq!(check("getack", "*"), Ok(Setting::GetAck));
+        let names =
+            ["a", "b"].map(|c| Resume { id: c.repeat(40).parse().expect("an id"), applied: Offset(7) });
+        let list = format!("{},{}", names[0], names[1]);
+        assert_eq!(check("lineage", &list), Ok(Setting::Lineage(names.to_vec())));
+        let longest = vec![names[0].to_string(); MAX_ANCESTORS + 1].join(",");
+        assert!(check("lineage", &longest).is_ok());
     }
 
     #[test]
@@ -201,6 +232,11 @@ mod tests {
             check("ip-address", &"a".repeat(256)),
             Err("REPLCONF ip-address provided by replica instance is too long: 256 bytes".into())
         );
+        let longest = vec!["a".repeat(40) + ":1"; MAX_ANCESTORS + 2].join(",");
+        for value in ["", ",", "a:1", &longest] {
+            let error = check("lineage", value).unwrap_err();
+            assert!(error.starts_with("REPLCONF lineage wants up to 17 items"), "{error}");
+        }
         let long = check("x\r\n", "").unwrap_err() + &check(&"x".repeat(100_000), "").unwrap_err();
         assert!(long.len() < 400 && !long.contains('\n'), "{long}");
     }

@@ -143,6 +143,7 @@ impl ReplicaState {
                     }
                 }
                 Setting::GetAck => return Ok(Replconf::GetAck),
+                Setting::Lineage(names) => outcome = Replconf::Lineage(names),
             }
         }
         Ok(outcome)

@@ -1,5 +1,9 @@
 //! The lines that a master answers PSYNC with.
 
+use backlog::{History, Log};
+
+use crate::replica::Resume;
+use crate::wire::LINEAGE_UNKNOWN;
 use crate::{Capabilities, Offset, ReplicationId};
 
 /// What a master sends while a replica waits for its payload, so that neither side takes the other for dead.
@@ -18,6 +22,16 @@ pub fn continue_line(id: &ReplicationId, capabilities: Capabilities) -> Vec<u8> 
     if capabilities.psync2 { format!("+CONTINUE {id}\r\n").into_bytes() } else { b"+CONTINUE\r\n".to_vec() }
 }
 
+/// The answer to `REPLCONF lineage`: the first of the names that can be continued here.
+#[must_use]
+pub fn lineage_line(offers: &[Resume], history: &History, log: &Log) -> Vec<u8> {
+    let possible = |offer: &&Resume| history.can_continue(&offer.id, offer.applied, log).is_possible();
+    match offers.iter().find(possible) {
+        Some(offer) => format!("+{}\r\n", offer.id).into_bytes(),
+        None => [LINEAGE_UNKNOWN, b"\r\n"].concat(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -27,6 +41,14 @@ mod tests {
         let id = ReplicationId::ZERO;
         assert_eq!(full_resync_line(&id, Offset(7)), format!("+FULLRESYNC {id} 7\r\n").as_bytes());
         assert_eq!(continue_line(&id, Capabilities::ALL), format!("+CONTINUE {id}\r\n").as_bytes());
+        let name = |c: &str| c.repeat(40).parse::<ReplicationId>().expect("an id");
+        let mut history = History::new(name("a"));
+        history.promote(name("b"), Offset(100));
+        let log = Log::new(Offset(100), 1 << 20);
+        let offer = |c, at| Resume { id: name(c), applied: Offset(at) };
+        let line = |offers: &[Resume]| String::from_utf8(lineage_line(offers, &history, &log)).expect("text");
+        assert_eq!(line(&[offer("x", 100), offer("a", 100), offer("b", 100)]), format!("+{}\r\n", name("a")));
+        assert_eq!(line(&[offer("a", 101), offer("b", 99)]), "+NONE\r\n");
         assert_eq!(continue_line(&id, Capabilities { eof: true, psync2: false }), b"+CONTINUE\r\n");
     }
 }

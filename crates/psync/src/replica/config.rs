@@ -1,6 +1,7 @@
 //! What a link is to say to its master.
 
 use std::fmt;
+use std::str::FromStr;
 
 use crate::{Offset, ReplicationId};
 
@@ -15,6 +16,9 @@ pub struct LinkConfig {
     pub auth: Option<Credentials>,
     /// The history this replica holds, and up to where. Without it a full synchronisation is asked for.
     pub resume: Option<Resume>,
+    /// Other names under which a master may know what this replica holds. A master that understands the question is asked which of
+    /// them it can continue (`REPLCONF lineage`); to others `resume` alone is offered.
+    pub alternatives: Vec<Resume>,
     /// Ask the peer to take over (`PSYNC … FAILOVER`): it is a replica of the same history and is to be
     /// promoted.
     pub failover: bool,
@@ -32,6 +36,7 @@ impl Default for LinkConfig {
             announce_ip: None,
             auth: None,
             resume: None,
+            alternatives: Vec::new(),
             failover: false,
             timeout_ms: 60_000,
             version: None,
@@ -39,13 +44,28 @@ impl Default for LinkConfig {
     }
 }
 
-/// A position in a named history.
+/// A position in a named history. As text: `id:offset`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resume {
     /// The history.
     pub id: ReplicationId,
     /// Everything up to here has been applied.
     pub applied: Offset,
+}
+
+impl fmt::Display for Resume {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.id, self.applied)
+    }
+}
+
+impl FromStr for Resume {
+    type Err = backlog::ParsePastHistoryError;
+
+    fn from_str(text: &str) -> Result<Resume, Self::Err> {
+        let past: backlog::PastHistory = text.parse()?;
+        Ok(Resume { id: past.id, applied: past.valid_to })
+    }
 }
 
 /// How to authenticate.

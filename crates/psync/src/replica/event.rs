@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 
+use super::Resume;
 use crate::{Offset, ReplicationId};
 
 /// What came from the master.
@@ -24,6 +25,8 @@ pub enum Event<'b> {
     LegacySync,
     /// The stream goes on right after the position that was offered.
     Continue {
+        /// What was offered: one of those that the link was given.
+        offered: Resume,
         /// The master's history has another name now.
         new_id: Option<ReplicationId>,
     },

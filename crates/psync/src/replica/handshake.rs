@@ -7,7 +7,8 @@
 //!  [AUTH] REPLCONF listening-port …         ──▶        sent together, answered in order
 //!  [REPLCONF ip-address …] REPLCONF capa …
 //!  [REPLCONF version …]
-//!                                           ◀── +OK for AUTH; anything for REPLCONF
+//! [REPLCONF lineage id:offset,…]            ──▶        only with several names to offer
+//!                                           ◀── +OK for AUTH; anything for REPLCONF, `+id` for lineage
 //!  PSYNC id byte | PSYNC ? -1               ──▶
 //!                                           ◀── +FULLRESYNC id offset | +CONTINUE [id]
 //!                                               | -NOMASTERLINK, -LOADING: later
@@ -18,7 +19,7 @@
 use super::line::LineReader;
 use super::outbox::Outbox;
 use super::{LinkConfig, LinkError, Resume};
-use crate::wire::{byte_wanted, excerpt, parse_number};
+use crate::wire::{LINEAGE_UNKNOWN, byte_wanted, excerpt, parse_number};
 use crate::{Offset, ReplicationId};
 
 /// One request whose reply is awaited.
@@ -51,6 +52,7 @@ pub(super) enum Agreement {
     /// SYNC has been sent.
     Legacy,
     Continue {
+        offered: Resume,
         new_id: Option<ReplicationId>,
     },
 }
@@ -62,13 +64,23 @@ pub(super) struct Handshake {
     awaiting: Request,
     /// REPLCONF replies that are still to come before PSYNC may be sent.
     replconfs: usize,
+    /// What PSYNC offers.
+    offer: Option<Resume>,
+    /// The master has said which of several names it can continue.
+    consulted: bool,
 }
 
 impl Handshake {
     /// Begins: queues PING.
     pub(super) fn begin(out: &mut Outbox) -> Handshake {
         out.request(&[b"PING"]);
-        Handshake { lines: LineReader::default(), awaiting: Request::Ping, replconfs: 0 }
+        Handshake {
+            lines: LineReader::default(),
+            awaiting: Request::Ping,
+            replconfs: 0,
+            offer: None,
+            consulted: false,
+        }
     }
 
     pub(super) fn waiting_for(&self) -> &'static str {
@@ -123,7 +135,9 @@ impl Handshake {
                 }
                 self.replconfs -= 1;
                 if self.replconfs == 0 {
-                    ask(config, out);
+                    // The question about names comes last.
+                    self.choose(line, config);
+                    self.ask(config, out);
                     self.awaiting = Request::Psync;
                 }
             }
@@ -156,6 +170,10 @@ impl Handshake {
         if let Some(version) = &config.version {
             replconf(&[b"version", version.as_bytes()]);
         }
+        if !config.alternatives.is_empty() {
+            let names: Vec<String> = offers(config).map(|offer| offer.to_string()).collect();
+            replconf(&[b"lineage", names.join(",").as_bytes()]);
+        }
     }
 
     /// What the master makes of our PSYNC.
@@ -170,9 +188,13 @@ impl Handshake {
                 _ => Err(self.unexpected(line)),
             };
         }
-        if reply == b"+CONTINUE" && config.resume.is_some() {
+        if reply == b"+CONTINUE"
+            && let Some(offered) = self.offer
+        {
             let new_id = words.next().map(ReplicationId::from_bytes).transpose();
-            return new_id.map(|new_id| Agreement::Continue { new_id }).map_err(|_| self.unexpected(line));
+            return new_id
+                .map(|new_id| Agreement::Continue { offered, new_id })
+                .map_err(|_| self.unexpected(line));
         }
         if is_temporary(line) {
             return Err(LinkError::NotReady { reply: excerpt(line) });
@@ -188,22 +210,45 @@ impl Handshake {
         Err(self.unexpected(line))
     }
 
+    /// Takes in which name the master can continue, if it was asked and understood.
+    fn choose(&mut self, line: &[u8], config: &LinkConfig) {
+        self.offer = config.resume;
+        if config.alternatives.is_empty() {
+            return;
+        }
+        let chosen = line.strip_prefix(b"+").and_then(|id| ReplicationId::from_bytes(id).ok());
+        self.consulted = chosen.is_some() || line == LINEAGE_UNKNOWN;
+        if let Some(chosen) = offers(config).find(|offer| Some(offer.id) == chosen) {
+            self.offer = Some(chosen);
+        }
+    }
+
+    /// Whether the master knows of all names that there are to offer, and has chosen.
+    pub(super) fn consulted(&self) -> bool {
+        self.consulted
+    }
+
+    /// Sends PSYNC.
+    fn ask(&self, config: &LinkConfig, out: &mut Outbox) {
+        let (id, byte) = match self.offer {
+            Some(Resume { id, applied }) => (id.to_string(), byte_wanted(applied).to_string()),
+            None => ("?".to_owned(), "-1".to_owned()),
+        };
+        if config.failover {
+            out.request(&[b"PSYNC", id.as_bytes(), byte.as_bytes(), b"FAILOVER"]);
+        } else {
+            out.request(&[b"PSYNC", id.as_bytes(), byte.as_bytes()]);
+        }
+    }
+
     fn unexpected(&self, line: &[u8]) -> LinkError {
         LinkError::Unexpected { expected: self.awaiting.expected(), got: excerpt(line) }
     }
 }
 
-/// Sends PSYNC.
-fn ask(config: &LinkConfig, out: &mut Outbox) {
-    let (id, byte) = match config.resume {
-        Some(Resume { id, applied }) => (id.to_string(), byte_wanted(applied).to_string()),
-        None => ("?".to_owned(), "-1".to_owned()),
-    };
-    if config.failover {
-        out.request(&[b"PSYNC", id.as_bytes(), byte.as_bytes(), b"FAILOVER"]);
-    } else {
-        out.request(&[b"PSYNC", id.as_bytes(), byte.as_bytes()]);
-    }
+/// Everything that there is to offer.
+fn offers(config: &LinkConfig) -> impl Iterator<Item = Resume> {
+    config.resume.iter().chain(&config.alternatives).copied()
 }
 
 /// Errors that go away by themselves.

@@ -23,6 +23,8 @@ pub struct Link {
     ack_at: u64,
     /// The master does not know PSYNC, so it does not know acknowledgements either.
     legacy: bool,
+    /// The master knew all names that there were to offer when it decided.
+    consulted: bool,
 }
 
 /// Where a link stands, in the terms of INFO and ROLE.
@@ -86,6 +88,7 @@ impl Link {
             heard_at: now_ms,
             ack_at: u64::MAX,
             legacy: false,
+            consulted: false,
         }
     }
 
@@ -125,6 +128,7 @@ impl Link {
                 let Some(agreement) = handshake.step(input, &self.config, &mut self.out)? else {
                     return Ok(None);
                 };
+                self.consulted = handshake.consulted();
                 let await_payload = Stage::AwaitPayload(LineReader::default());
                 Ok(Some(match agreement {
                     Agreement::Full { id, offset } => {
@@ -136,10 +140,10 @@ impl Link {
                         self.stage = await_payload;
                         Event::LegacySync
                     }
-                    Agreement::Continue { new_id } => {
+                    Agreement::Continue { offered, new_id } => {
                         self.stage = Stage::Streaming;
                         self.ack_at = now_ms;
-                        Event::Continue { new_id }
+                        Event::Continue { offered, new_id }
                     }
                 }))
             }
@@ -298,6 +302,12 @@ impl Link {
     /// Changes how long a silent master is borne (`repl-timeout`).
     pub fn set_timeout(&mut self, timeout_ms: u64) {
         self.config.timeout_ms = timeout_ms;
+    }
+
+    /// Whether the master was asked about all the names that this link has to offer, and has answered. If not, a full
+    /// synchronisation may be due to the name alone, and another attempt with one of the alternatives may spare it.
+    pub fn consulted(&self) -> bool {
+        self.consulted || self.config.alternatives.is_empty()
     }
 
     /// What the link was told to say.

@@ -99,6 +99,7 @@ fn load_job(source: LoadSource) -> LoadJob {
         drop_expired_before: None,
         access: 0,
         limits: Default::default(),
+        guard: None,
         key_delay_us: 0,
     };
     LoadJob { id: JOB, source, options }

@@ -156,6 +156,7 @@ impl Node {
                 add_all(&mut self.keyspace, &mut loaded.keyspace);
             }
         }
+        self.replication.touch();
         self.persistence.last_load_keys = loaded.keys;
         self.persistence.last_load_expired = loaded.expired;
         for db in 0..self.keyspace.databases() {
@@ -270,6 +271,7 @@ mod tests {
             drop_expired_before: None,
             access: 0,
             limits: keyspace::Limits::default(),
+            guard: None,
             key_delay_us: 0,
         });
         loader.feed(&dump.take()).expect("well-formed");

@@ -2,9 +2,13 @@
 
 use super::Report;
 use crate::host::memory::ratio;
+use crate::host::synclog::info_line;
 use crate::node::Node;
 use crate::replication::upstream::Upstream;
 use crate::session::Session;
+
+/// So many of the last synchronisations are shown; REPLICATION WHY tells of more.
+const SYNCS_SHOWN: usize = 4;
 
 /// `# Replication`
 pub(super) fn write(node: &Node, _: &Session, report: &mut Report) {
@@ -30,6 +34,9 @@ pub(super) fn write(node: &Node, _: &Session, report: &mut Report) {
     report
         .put("repl_backlog_first_byte_offset", if active { replication.log.first().next_byte() } else { 0 });
     report.put("repl_backlog_histlen", replication.log.len());
+    for (number, record) in replication.sync_log.iter().take(SYNCS_SHOWN).enumerate() {
+        report.put(&format!("sync{number}"), info_line(record, node.now));
+    }
 }
 
 /// What a replica says of its link to the master.
@@ -62,6 +69,16 @@ fn upstream_side(node: &Node, upstream: &Upstream, report: &mut Report) {
     report.put("slave_priority", settings.replica_priority);
     report.flag("slave_read_only", settings.replica_read_only);
     report.flag("replica_announced", settings.replica_announced);
+    match &upstream.holding {
+        Some(holding) => report.put(
+            "master_sync_guard",
+            format_args!(
+                "holding,refused={},offered_replid={},offered_keys={},own_keys={}",
+                holding.refused, holding.offered, holding.keys, holding.own_keys
+            ),
+        ),
+        None => report.put("master_sync_guard", if settings.repl_sync_guard { "ready" } else { "off" }),
+    }
 }
 
 /// One line for each replica, numbered from 0.

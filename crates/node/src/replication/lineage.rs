@@ -1,0 +1,174 @@
+//! The names under which others may know what this instance holds.
+//!
+//! A history is a name for bytes; the same data may go by several. A master that was just promoted, or has loaded its dataset at
+//! the start, has taken a new name for what it is going to write. Until it writes something, what it holds is still a position of
+//! the history that it comes from, and if it follows a master again it may continue there. Messages go into the log too, but
+//! change no data: they are taken back.
+
+use backlog::{Offset, ReplicationId};
+use psync::replica::Resume;
+
+use super::Replication;
+
+/// So long a master that has loaded a dataset leaves alone what has expired, as long as nobody writes or follows: it may be about to
+/// be told that it is a replica now, and deletions of its own would be the end of the common history.
+const REST_MS: u64 = 60_000;
+
+/// That no data have been changed since a new name was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Untouched {
+    /// Where the log stood then.
+    since: Offset,
+    /// The database that was selected in the stream there.
+    stream_db: usize,
+}
+
+impl Replication {
+    /// Data have changed: what is held from now on has one name only.
+    #[inline]
+    pub fn touch(&mut self) {
+        self.untouched = None;
+    }
+
+    /// A new name is taken at the end of the log, for data that stand there in a history with this database selected.
+    pub(super) fn untouched_from_here(&mut self, stream_db: usize) {
+        let here = Untouched { since: self.log.end(), stream_db };
+        self.untouched.get_or_insert(here);
+    }
+
+    /// Everything that a master may be offered to continue from, what it most probably knows first.
+    pub fn offers(&self) -> Vec<Resume> {
+        let Some(identity) = self.identity() else { return Vec::new() };
+        let mut offers = Vec::new();
+        if self.name_is_known {
+            offers.push(Resume { id: identity.id, applied: identity.offset });
+        }
+        if let Some(untouched) = self.untouched {
+            let earlier = self.history.ancestors().iter().filter(|past| past.valid_to >= untouched.since);
+            offers.extend(earlier.map(|past| Resume { id: past.id, applied: past.valid_to }));
+        }
+        if offers.is_empty() {
+            offers.push(Resume { id: identity.id, applied: identity.offset });
+        }
+        offers
+    }
+
+    /// Goes back to the name, and the position, that a master has accepted: one of [`Replication::offers`]. Whether that was another one.
+    pub fn take_name(&mut self, accepted: Resume) -> bool {
+        let untouched = self.untouched.take();
+        self.name_is_known = true;
+        if accepted.id == *self.history.id() {
+            return false;
+        }
+        if !self.log.truncate(accepted.applied) {
+            self.log.restart(accepted.applied);
+        }
+        self.history.follow(accepted.id, accepted.applied);
+        self.select(untouched.map_or(0, |untouched| untouched.stream_db));
+        true
+    }
+
+    /// Somebody else has been told the name of the history, or it comes from somebody else.
+    pub fn name_is_told(&mut self) {
+        self.name_is_known = true;
+    }
+
+    /// A dataset was loaded that others may hold as well: a while begins in which nothing expires by itself.
+    pub fn begin_rest(&mut self, now_ms: u64) {
+        self.rest_until_ms = now_ms + REST_MS;
+    }
+
+    /// Somebody follows: deletions have a reader.
+    pub fn end_rest(&mut self) {
+        self.rest_until_ms = 0;
+    }
+
+    /// Whether what has expired is left alone.
+    pub fn is_resting(&self, now_ms: u64) -> bool {
+        self.untouched.is_some() && now_ms < self.rest_until_ms
+    }
+
+    /// The names of the history, its own first.
+    pub fn names(&self) -> Vec<ReplicationId> {
+        let ancestors = self.history.ancestors().iter().map(|past| past.id);
+        std::iter::once(*self.history.id()).chain(ancestors).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replication::tests::{effect, message, replication};
+
+    fn rng() -> fastrand::Rng {
+        fastrand::Rng::with_seed(7)
+    }
+
+    /// The name of a master's history.
+    fn foreign(seed: u64) -> ReplicationId {
+        ReplicationId::random(&mut fastrand::Rng::with_seed(seed))
+    }
+
+    /// A replica that has followed a master: its history, and what it holds.
+    fn follower() -> (Replication, Resume) {
+        let mut replication = replication();
+        let id = foreign(100);
+        replication.start_over(id, Offset(1000), Some(3), &[]);
+        replication.log.append(b"*1\r\n$4\r\nPING\r\n");
+        let held = Resume { id, applied: Offset(1014) };
+        assert_eq!(replication.offers(), [held]);
+        (replication, held)
+    }
+
+    #[test]
+    fn a_promoted_replica_that_wrote_nothing_goes_back() {
+        let (mut replication, held) = follower();
+        replication.begin_history(&mut rng());
+        message(&mut replication);
+        assert!(replication.log.end() > held.applied, "the message stands in the log");
+        assert_eq!(replication.offers(), [held], "the new name is known to nobody");
+        assert!(replication.take_name(held));
+        assert_eq!((*replication.history.id(), replication.log.end()), (held.id, held.applied));
+        assert_eq!(replication.stream_db(), 3, "as the master's stream has it");
+        assert!(replication.log.covers(Offset(1000)), "what was kept for others is still there");
+        assert_eq!(replication.offers(), [held]);
+    }
+
+    #[test]
+    fn one_write_is_the_end_of_the_common_history() {
+        let (mut replication, held) = follower();
+        replication.begin_history(&mut rng());
+        effect(&mut replication, 0, &[b"SET", b"a", b"1"]);
+        let offers = replication.offers();
+        assert_eq!(offers, [Resume { id: *replication.history.id(), applied: replication.log.end() }]);
+        assert_ne!(offers[0].id, held.id);
+        replication.begin_history(&mut fastrand::Rng::with_seed(8));
+        assert!(!replication.offers().contains(&held), "a further name does not undo it");
+    }
+
+    #[test]
+    fn a_name_that_somebody_knows_is_offered_first() {
+        let (mut replication, held) = follower();
+        replication.begin_history(&mut rng());
+        replication.name_is_told();
+        let told = Resume { id: *replication.history.id(), applied: replication.log.end() };
+        assert_eq!(replication.offers(), [told, held]);
+        assert!(!replication.take_name(told));
+        assert_eq!(replication.offers(), [told], "now it is the master's");
+    }
+
+    #[test]
+    fn a_master_restored_from_a_snapshot_offers_what_it_has_loaded() {
+        let (before, held) = follower();
+        let identity = before.identity().expect("a history");
+        let ancestors = [backlog::PastHistory { id: foreign(101), valid_to: Offset(900) }];
+        let mut restored = replication();
+        restored.restore(identity, &ancestors, false, &mut rng());
+        restored.begin_rest(5);
+        assert_eq!(restored.offers(), [held]);
+        assert_eq!(restored.history.ancestors().len(), 2);
+        assert!(restored.is_resting(5) && !restored.is_resting(REST_MS + 5));
+        effect(&mut restored, 0, &[b"DEL", b"a"]);
+        assert!(!restored.is_resting(5));
+    }
+}

@@ -6,7 +6,7 @@
 use anyhow::Result;
 use listpack::TextBuffer;
 use rapidhash::v3::{RapidSecrets, rapidhash_v3_seeded};
-use rdb::{Compact, Event, Kind, StreamId, Value, stream::EntriesRead};
+use rdb::{Compact, Event, Kind, ModulePart, StreamId, Value, stream::EntriesRead};
 
 /// A fingerprint.
 pub type Print = u128;
@@ -70,7 +70,7 @@ impl Fingerprinter {
                     }
                 }
             }
-            Event::StreamMeta(meta) => {
+            Event::StreamMeta { meta, .. } => {
                 self.chain(&[&id(meta.last_id), &id(meta.max_deleted_id), &meta.entries_added.to_le_bytes()]);
             }
             Event::Group { name, last_id, entries_read, .. } => {
@@ -85,7 +85,18 @@ impl Fingerprinter {
             }
             // When a consumer last asked is not the same in each form of the format.
             Event::Consumer { name, .. } => self.chain(&[name]),
-            Event::ConsumerPending(entry) => self.chain(&[&id(*entry)]),
+            Event::ConsumerPending(entry) | Event::Nack(entry) => self.chain(&[&id(*entry)]),
+            Event::Producer { name, .. } => self.chain(&[name]),
+            Event::ProducerEntry { name, id: entry } => self.chain(&[name, &id(*entry)]),
+            Event::Cell { index, value } => self.chain(&[&index.to_le_bytes(), value]),
+            Event::Module(module) => self.chain(&[&module.0.to_le_bytes()]),
+            Event::ModulePart(part) => match part {
+                ModulePart::Signed(number) => self.chain(&[b"i", &number.to_le_bytes()]),
+                ModulePart::Unsigned(number) => self.chain(&[b"u", &number.to_le_bytes()]),
+                ModulePart::Float(number) => self.chain(&[b"f", &number.to_le_bytes()]),
+                ModulePart::Double(number) => self.chain(&[b"d", &number.to_le_bytes()]),
+                ModulePart::String(text) => self.chain(&[b"s", text]),
+            },
             _ => {}
         }
     }

@@ -7,8 +7,11 @@
 //! {"db":0,"key":"h","type":"hash","value":{"f":"v"},"field_expiry_ms":{"f":1900000000000}}
 //! {"db":0,"key":"z","type":"zset","value":[["a",1.5],["b","inf"]]}
 //! {"db":0,"key":"x","type":"stream","value":[["1-0",[["f","v"]]]],"last_id":"1-0",…,"groups":[…]}
+//! {"db":0,"key":"a","type":"array","value":[[0,"v"],[70,"w"]]}
+//! {"db":0,"key":"m","type":"module","value":[{"module":"ReJSON-RL version 3"},1,{"double":0.5},"text"]}
 //! ```
 //!
+//! The parts of a module's value are numbers, strings, `{"float":…}` and `{"double":…}`; what they mean only the module knows.
 //! Text that is no UTF-8 stands as an object with its bytes in hexadecimal digits, `{"hex":"ff00"}`, as a value; as the name of a
 //! field it stands as `hex:ff00`, and a name that really begins with `hex:` does too, so that no two are the same.
 
@@ -16,7 +19,7 @@ use std::io::Write;
 
 use anyhow::Result;
 use listpack::TextBuffer;
-use rdb::{Compact, Event, Kind, Value, stream::EntriesRead};
+use rdb::{Compact, Event, Kind, ModulePart, Value, stream::EntriesRead};
 
 use crate::Outcome;
 use crate::cli::JsonArgs;
@@ -57,7 +60,7 @@ pub fn run(args: &JsonArgs, out: &mut dyn Write) -> Result<Outcome> {
             printer.head(place.db, key, kind, expiry_ms, idle, freq)?;
             printer.open()
         }
-        Event::Entry { .. } => Ok(()),
+        Event::Entry { .. } | Event::ModuleAux { .. } | Event::EndOfModuleAux => Ok(()),
         _ if printer.skip => Ok(()),
         event => printer.part(event),
     });
@@ -73,6 +76,7 @@ enum Depth {
     Pending,
     Consumers,
     Owned,
+    Nacked,
 }
 
 struct Printer<'o> {
@@ -218,7 +222,7 @@ impl Printer<'_> {
                 }
                 Ok(())
             }
-            Event::StreamMeta(meta) => {
+            Event::StreamMeta { meta, .. } => {
                 write!(
                     self.out,
                     "],\"length\":{},\"last_id\":\"{}\",\"max_deleted_id\":\"{}\",\"entries_added\":{},\"groups\":[",
@@ -244,10 +248,6 @@ impl Printer<'_> {
                 Ok(())
             }
             Event::Consumer { name, seen_ms, active_ms, .. } => {
-                if self.depth == Depth::Pending {
-                    write!(self.out, "],\"consumers\":[")?;
-                    self.enter(Depth::Consumers)?;
-                }
                 self.leave_to(Depth::Consumers)?;
                 self.comma()?;
                 write!(self.out, "{{\"name\":")?;
@@ -259,6 +259,37 @@ impl Printer<'_> {
                 self.comma()?;
                 write!(self.out, "\"{id}\"")?;
                 Ok(())
+            }
+            Event::Consumers(0) | Event::Nacks(0) => Ok(()),
+            Event::Consumers(_) => {
+                write!(self.out, "],\"consumers\":[")?;
+                self.enter(Depth::Consumers)
+            }
+            Event::Nacks(_) => {
+                self.leave_to(Depth::Consumers)?;
+                write!(self.out, "],\"nacked\":[")?;
+                self.enter(Depth::Nacked)
+            }
+            Event::Nack(id) => {
+                self.comma()?;
+                write!(self.out, "\"{id}\"")?;
+                Ok(())
+            }
+            Event::Cell { index, value } => {
+                self.comma()?;
+                write!(self.out, "[{index},")?;
+                string(self.out, value)?;
+                write!(self.out, "]")?;
+                Ok(())
+            }
+            Event::Module(module) => {
+                self.comma()?;
+                write!(self.out, "{{\"module\":\"{module}\"}}")?;
+                Ok(())
+            }
+            Event::ModulePart(part) if self.kind == Kind::Module => {
+                self.comma()?;
+                module_part(self.out, part)
             }
             Event::EndOfKey => {
                 if self.kind == Kind::Stream {
@@ -285,7 +316,7 @@ impl Printer<'_> {
                     write!(self.out, "]}}")?;
                     Depth::Consumers
                 }
-                Depth::Consumers => {
+                Depth::Consumers | Depth::Nacked => {
                     write!(self.out, "]}}")?;
                     Depth::Groups
                 }
@@ -310,6 +341,22 @@ fn string(out: &mut dyn Write, bytes: &[u8]) -> Result<()> {
             hex(out, bytes)?;
             write!(out, "\"}}")?;
         }
+    }
+    Ok(())
+}
+
+fn module_part(out: &mut dyn Write, part: ModulePart<'_>) -> Result<()> {
+    // JSON has no infinite numbers, and none that are no numbers.
+    let mut real = |name: &str, number: f64| match number.is_finite() {
+        true => write!(out, "{{\"{name}\":{number}}}"),
+        false => write!(out, "{{\"{name}\":\"{number}\"}}"),
+    };
+    match part {
+        ModulePart::Float(number) => real("float", number.into())?,
+        ModulePart::Double(number) => real("double", number)?,
+        ModulePart::Signed(number) => write!(out, "{number}")?,
+        ModulePart::Unsigned(number) => write!(out, "{number}")?,
+        ModulePart::String(text) => string(out, text)?,
     }
     Ok(())
 }

@@ -125,7 +125,7 @@ impl Stats<'_> {
                 self.close(place.from);
                 self.open(key, kind, expiry_ms, place, 0);
             }
-            Event::Element(_) | Event::Member { .. } => self.more(1),
+            Event::Element(_) | Event::Member { .. } | Event::Cell { .. } => self.more(1),
             Event::Field { expiry_ms, .. } => {
                 self.fields_that_expire += u64::from(expiry_ms.is_some());
                 self.more(1);

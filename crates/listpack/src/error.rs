@@ -54,6 +54,20 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// The offset within the bytes of what is wrong.
+    pub fn at(&self) -> usize {
+        match *self {
+            Error::TooShort { .. } | Error::WrongTotal { .. } => 0,
+            Error::WrongCount { .. } => 4,
+            Error::BadEncoding { at, .. }
+            | Error::Truncated { at }
+            | Error::BadBackLength { at }
+            | Error::BadEnd { at } => at,
+        }
+    }
+}
+
 /// A change would make a listpack larger than [`MAX_BYTES`](crate::MAX_BYTES). It has not been made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a listpack cannot grow to {bytes} bytes")]

@@ -218,6 +218,8 @@ pub struct SnapshotLoader {
     key: Vec<u8>,
     /// What becomes of that value.
     fate: Fate,
+    /// What comes belongs to a module, not to a key.
+    in_module_aux: bool,
     keys: u64,
     expired: u64,
     empty: u64,
@@ -282,6 +284,7 @@ impl SnapshotLoader {
             strings: StringBatch::default(),
             key: Vec::new(),
             fate: Fate::Drop,
+            in_module_aux: false,
             keys: 0,
             expired: 0,
             empty: 0,
@@ -360,21 +363,31 @@ impl SnapshotLoader {
                         None => self.empty += 1,
                     }
                 }
-                Event::Element(_)
-                | Event::Elements(_)
-                | Event::Field { .. }
-                | Event::Member { .. }
-                | Event::StreamNode(_)
-                | Event::StreamMeta(_)
-                | Event::Group { .. }
-                | Event::Pending { .. }
-                | Event::Consumer { .. }
-                | Event::ConsumerPending(_) => {
+                Event::Module(module) => {
+                    return Err(LoadError::Corrupt(format!(
+                        "the key {:?} holds a value of the module type {module}, which is not supported",
+                        String::from_utf8_lossy(&self.key)
+                    )));
+                }
+                Event::SlotImport { .. } => {
+                    return Err(LoadError::Corrupt(
+                        "it is of a cluster's node in the midst of an import of slots".to_owned(),
+                    ));
+                }
+                // Data of modules, which nobody here misses, and hints.
+                Event::ModuleAux { .. } => self.in_module_aux = true,
+                Event::EndOfModuleAux => self.in_module_aux = false,
+                Event::Header { .. }
+                | Event::Resize { .. }
+                | Event::SlotInfo { .. }
+                | Event::KeyMeta { .. }
+                | Event::End { .. } => {}
+                Event::ModulePart(_) if self.in_module_aux => {}
+                event => {
                     if let Fate::Keep(_) = self.fate {
                         self.values.element(event).map_err(|error| bad_value(&self.key, error))?;
                     }
                 }
-                _ => {}
             }
         }
         Ok(())

@@ -9,11 +9,13 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use listpack::Entry;
 use rdb::lzf::{self, Compressor};
 use rdb::{Event, ReadOptions, Reader, Value, WriteOptions, Writer};
 
 const SMALL_KEYS: usize = 1_000_000;
 const LARGE_KEYS: usize = 100_000;
+const HUGE_KEYS: usize = 256;
 /// What the server feeds to the reader and takes from the writer at a time.
 const CHUNK: usize = 64 * 1024;
 
@@ -27,13 +29,15 @@ struct Dataset {
 impl Dataset {
     fn new(name: &'static str, keys: usize, value_len: usize, mut byte: impl FnMut(usize) -> u8) -> Dataset {
         // Enough distinct values that the branch predictor cannot learn them.
-        let distinct = 4096;
+        let distinct = (64 << 20 >> value_len.ilog2()).min(4096);
         Dataset { name, keys, value_len, values: (0..distinct * value_len).map(&mut byte).collect() }
     }
 
     fn all() -> Vec<Dataset> {
         let mut rng = fastrand::Rng::with_seed(1);
         let mut noise = || rng.u8(..);
+        let mut again = fastrand::Rng::with_seed(4);
+        let mut noise_again = || again.u8(..);
         let words = b"the quick brown fox jumps over a lazy dog ";
         let mut rng = fastrand::Rng::with_seed(2);
         let mut at = 0;
@@ -48,6 +52,7 @@ impl Dataset {
             Dataset::new("number-8", SMALL_KEYS, 8, |i| b'1' + (i % 9) as u8),
             Dataset::new("noise-1024", LARGE_KEYS, 1024, |_| noise()),
             Dataset::new("text-1024", LARGE_KEYS, 1024, |_| text()),
+            Dataset::new("noise-1m", HUGE_KEYS, 1 << 20, |_| noise_again()),
         ]
     }
 
@@ -154,5 +159,53 @@ fn lzf_alone(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, streams, lzf_alone);
+/// Values in compact forms and in parts, as large as servers make them: what their checks cost.
+fn large_values(c: &mut Criterion) {
+    let mut rng = fastrand::Rng::with_seed(5);
+    let mut noise = |len: usize| (0..len).map(|_| rng.u8(..)).collect::<Vec<u8>>();
+    let options = WriteOptions { compress: false, ..WriteOptions::default() };
+    let mut file = |fill: &mut dyn FnMut(&mut Writer)| {
+        let mut writer = Writer::new(options);
+        writer.header();
+        fill(&mut writer);
+        writer.finish();
+        writer.take()
+    };
+    let elements: Vec<Vec<u8>> = (0..8).map(|_| noise(1000)).collect();
+    let list = file(&mut |writer| {
+        writer.begin_list(b"list", 10_000, None, None);
+        for _ in 0..10_000 {
+            writer.list_node(elements.iter().map(|element| Entry::Str(element)));
+        }
+    });
+    let hash = file(&mut |writer| {
+        writer.begin_hash(b"hash", 20_000, None, None, None);
+        for number in 0..20_000 {
+            writer.field(format!("field:{number}").as_bytes(), &elements[number % 8].repeat(4), None);
+        }
+    });
+    let mut group = c.benchmark_group("large");
+    group.sample_size(10).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
+    for (name, bytes) in [("list-of-nodes", list), ("hash-of-4k-values", hash)] {
+        group.throughput(Throughput::Bytes(bytes.len() as u64));
+        group.bench_function(name, |b| b.iter(|| events(&bytes)));
+    }
+}
+
+/// How many events there are.
+fn events(bytes: &[u8]) -> usize {
+    let mut reader = Reader::default();
+    let mut count = 0;
+    for chunk in bytes.chunks(CHUNK) {
+        reader.feed(chunk);
+        while let Some(event) = reader.next().expect("the stream is whole") {
+            black_box(event);
+            count += 1;
+        }
+    }
+    assert!(reader.is_finished());
+    count
+}
+
+criterion_group!(benches, streams, large_values, lzf_alone);
 criterion_main!(benches);

@@ -86,13 +86,15 @@ pub enum Error {
         at: u64,
     },
     /// A collection in a compact form that is damaged, or not a collection of its kind.
-    #[error("damaged {kind} in the string at offset {at}: {reason}")]
+    #[error("damaged {kind} at offset {at} (in the string at offset {string}: {reason})")]
     BadCompact {
         /// What it claims to be.
         kind: Kind,
-        /// What is wrong with it.
+        /// What is wrong with it, with offsets within the string's bytes.
         reason: CompactError,
         /// Offset of the string.
+        string: u64,
+        /// Offset of what is wrong, where the string stands as it is and the fault has a place; otherwise that of the string.
         at: u64,
     },
     /// A node of a list that is neither packed nor plain.
@@ -116,11 +118,35 @@ pub enum Error {
         at: u64,
     },
     /// Entries of a stream that are damaged or out of order.
-    #[error("damaged entries of a stream in the string at offset {at}: {reason}")]
+    #[error("damaged entries of a stream at offset {at} (in the string at offset {string}: {reason})")]
     BadStreamNode {
-        /// What is wrong with them.
+        /// What is wrong with them, with offsets within the string's bytes.
         reason: StreamNodeError,
         /// Offset of the string.
+        string: u64,
+        /// Offset of what is wrong, as in [`Error::BadCompact`].
+        at: u64,
+    },
+    /// An array that is empty, or an element of one that is out of order or of an unknown form.
+    #[error("damaged array at offset {at}: {reason}")]
+    BadArray {
+        /// What is wrong.
+        reason: &'static str,
+        /// Offset of the part.
+        at: u64,
+    },
+    /// A hash whose fields stand elsewhere, or that place, is damaged.
+    #[error("damaged template of a hash at offset {at}: {reason}")]
+    BadTemplate {
+        /// What is wrong.
+        reason: &'static str,
+        /// Offset of the part.
+        at: u64,
+    },
+    /// Slots that a cluster does not have.
+    #[error("the hash slots at offset {at} are none")]
+    BadSlots {
+        /// Offset of the slots.
         at: u64,
     },
     /// Parts of a stream that do not fit each other.
@@ -200,6 +226,9 @@ impl Error {
             | Error::BadFieldExpiry { at }
             | Error::BadStreamNode { at, .. }
             | Error::BadStream { at, .. }
+            | Error::BadArray { at, .. }
+            | Error::BadTemplate { at, .. }
+            | Error::BadSlots { at }
             | Error::UnsupportedOpcode { at, .. }
             | Error::DanglingKeyInfo { at, .. }
             | Error::BadModuleData { at, .. }

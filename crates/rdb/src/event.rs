@@ -2,7 +2,8 @@
 
 use crate::Kind;
 use crate::compact::Compact;
-use crate::module_aux::ModuleId;
+use crate::module::{ModuleId, ModulePart};
+use crate::slots::SlotRanges;
 use crate::stream::{EntriesRead, StreamId, StreamMeta, StreamNode};
 use crate::value::Value;
 
@@ -15,6 +16,20 @@ pub enum Flavor {
     Redis,
     /// The magic word is `VALKEY`.
     Valkey,
+}
+
+/// What the length in an [`Event::Begin`] counts, and how the value is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Shape {
+    /// Elements: of each comes one event.
+    Elements,
+    /// Fields of a hash in a form that says of each when it expires, or that it does not.
+    ExpiringFields,
+    /// Nodes, with as many elements each as their writer saw fit.
+    Nodes,
+    /// Nothing: the end is marked.
+    Open,
 }
 
 /// One item of an RDB stream, in the order of the stream.
@@ -30,7 +45,11 @@ pub enum Flavor {
 /// | set | [`Element`](Event::Element) |
 /// | hash | [`Field`](Event::Field) |
 /// | sorted set | [`Member`](Event::Member) |
-/// | stream | [`StreamNode`](Event::StreamNode) …, [`StreamMeta`](Event::StreamMeta), then for each group a [`Group`](Event::Group), [`Pending`](Event::Pending) …, and for each of its consumers a [`Consumer`](Event::Consumer), [`ConsumerPending`](Event::ConsumerPending) … |
+/// | stream | [`StreamNode`](Event::StreamNode) …, [`StreamMeta`](Event::StreamMeta), then for each group a [`Group`](Event::Group), [`Pending`](Event::Pending) …, [`Consumers`](Event::Consumers), for each of those a [`Consumer`](Event::Consumer), [`ConsumerPending`](Event::ConsumerPending) …, and from Redis 8.8 on [`Nacks`](Event::Nacks), [`Nack`](Event::Nack) …; from Redis 8.6 on, behind the groups, [`Idempotence`](Event::Idempotence), [`Producer`](Event::Producer) with [`ProducerEntry`](Event::ProducerEntry) …, and [`IdempotenceCounts`](Event::IdempotenceCounts) |
+/// | array | [`Cursor`](Event::Cursor), [`Cell`](Event::Cell) … |
+/// | module | [`Module`](Event::Module), [`ModulePart`](Event::ModulePart) … |
+///
+/// The numbers of elements in these events are those that the stream declares. A reader gives exactly so many, or an error.
 ///
 /// What has been read is valid by itself. Whether a member or field of a value in parts has been there before, whoever puts the
 /// value together finds out; likewise whether consumers and their group agree on what is pending.
@@ -75,10 +94,27 @@ pub enum Event<'a> {
     },
     /// The source text of a function library.
     Function(&'a [u8]),
-    /// Data that a module attached to the stream as a whole; its content has been skipped.
+    /// Slots that this node of a cluster is taking over from another. Keys of them that follow are not its own yet. Of Valkey.
+    SlotImport {
+        /// The name of the job, 40 characters.
+        job: &'a [u8],
+        /// The slots.
+        ranges: SlotRanges<'a>,
+    },
+    /// Data that a module attached to the stream as a whole: [`ModulePart`](Event::ModulePart)s follow, up to an
+    /// [`EndOfModuleAux`](Event::EndOfModuleAux).
     ModuleAux {
         /// Whose data it is.
         module: ModuleId,
+        /// When it wants to be used: 1, before the keys; 2, behind them.
+        when: u64,
+    },
+    /// The end of what [`Event::ModuleAux`] began.
+    EndOfModuleAux,
+    /// The next key has metadata of a module; its content has been passed over. Of Redis 8.6.
+    KeyMeta {
+        /// What stands for the class of the metadata: four characters of six bits of its name, then bits of its version and flags.
+        class: u32,
     },
     /// A key with its value.
     Entry {
@@ -105,7 +141,9 @@ pub enum Event<'a> {
         freq: Option<u8>,
         /// The type of the value.
         kind: Kind,
-        /// Number of elements; of most lists and all streams, number of nodes. A hint like [`Event::Resize`].
+        /// What `len` counts.
+        shape: Shape,
+        /// Number of elements or nodes. Bound it like the numbers of [`Event::Resize`] before reserving memory.
         len: u64,
     },
     /// An element of a list, or a member of a set.
@@ -131,7 +169,12 @@ pub enum Event<'a> {
     /// Entries of a stream. Their ids rise, from node to node too.
     StreamNode(StreamNode<'a>),
     /// What is known about a stream besides its entries. All its nodes have been reported.
-    StreamMeta(StreamMeta),
+    StreamMeta {
+        /// It.
+        meta: StreamMeta,
+        /// Number of groups.
+        groups: u64,
+    },
     /// A group of consumers.
     Group {
         /// Its name.
@@ -140,7 +183,7 @@ pub enum Event<'a> {
         last_id: StreamId,
         /// How far that is.
         entries_read: EntriesRead,
-        /// Number of pending entries: a hint.
+        /// Number of pending entries.
         pending: u64,
     },
     /// An entry that was delivered to a consumer of the group and not acknowledged. Ids rise.
@@ -152,7 +195,9 @@ pub enum Event<'a> {
         /// How often it was delivered.
         deliveries: u64,
     },
-    /// A consumer of the group. All that is pending in the group has been reported.
+    /// The group's number of consumers. All that is pending in the group has been reported.
+    Consumers(u64),
+    /// A consumer of the group.
     Consumer {
         /// Its name.
         name: &'a [u8],
@@ -160,11 +205,58 @@ pub enum Event<'a> {
         seen_ms: i64,
         /// When it last got something; -1 if it never did.
         active_ms: i64,
-        /// Number of its pending entries: a hint.
+        /// Number of its pending entries.
         pending: u64,
     },
     /// One of the group's pending entries is this consumer's. Ids rise.
     ConsumerPending(StreamId),
+    /// How many of the group's pending entries consumers have given back, so that they are nobody's. Of Redis 8.8.
+    Nacks(u64),
+    /// One of them, in the order in which they were given back.
+    Nack(StreamId),
+    /// How a stream tells messages that are sent twice. Of Redis 8.6.
+    Idempotence {
+        /// For how many seconds a message is remembered.
+        duration_s: u64,
+        /// How many messages of a producer are remembered.
+        max_entries: u64,
+        /// Number of producers of which messages are remembered.
+        producers: u64,
+    },
+    /// A producer of messages.
+    Producer {
+        /// Its name.
+        name: &'a [u8],
+        /// How many of its messages are remembered.
+        entries: u64,
+    },
+    /// A message that is remembered.
+    ProducerEntry {
+        /// What the producer calls it.
+        name: &'a [u8],
+        /// The entry that it has become.
+        id: StreamId,
+    },
+    /// What a stream has counted of messages with names.
+    IdempotenceCounts {
+        /// Messages that have become entries.
+        added: u64,
+        /// Messages that were sent again.
+        duplicates: u64,
+    },
+    /// Where the next insertion into an array goes, if there has been one. Of Redis 8.8.
+    Cursor(Option<u64>),
+    /// An element of an array; their indexes rise.
+    Cell {
+        /// Where it stands.
+        index: u64,
+        /// The element.
+        value: &'a [u8],
+    },
+    /// Whose a value of a module is.
+    Module(ModuleId),
+    /// A part of a module's value, or of its [`Event::ModuleAux`]. What it means only the module knows.
+    ModulePart(ModulePart<'a>),
     /// The end of what [`Event::Begin`] began.
     EndOfKey,
     /// The end of the stream; always the last event.

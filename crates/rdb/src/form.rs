@@ -4,6 +4,7 @@ use crate::compact::Encoding;
 use crate::{Error, Flavor, Kind};
 
 pub(crate) const STRING: u8 = 0;
+pub(crate) const LIST: u8 = 1;
 pub(crate) const SET: u8 = 2;
 pub(crate) const HASH: u8 = 4;
 pub(crate) const ZSET: u8 = 5;
@@ -18,6 +19,10 @@ pub(crate) const STREAM_3: u8 = 21;
 pub(crate) const HASH_TIMED_VALKEY: u8 = 22;
 /// Of Redis.
 pub(crate) const HASH_TIMED_REDIS: u8 = 24;
+pub(crate) const HASH_TIMED_LISTPACK: u8 = 25;
+pub(crate) const MODULE: u8 = 7;
+const HASH_TEMPLATE_LISTPACK: u8 = 30;
+const HASH_TEMPLATE_STRINGS: u8 = 32;
 
 /// How a value is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +41,23 @@ pub(crate) enum Form {
     Fields(FieldExpiry),
     /// A count and so many strings, each of which holds a part of a list.
     Nodes(Nodes),
-    /// A stream, in its first, second or third form.
+    /// A stream, in one of its forms.
     Stream(StreamForm),
+    /// An array.
+    Array,
+    /// What a module keeps.
+    Module,
+    /// A hash whose fields stand in a template, before all keys.
+    Templated(Templated),
+}
+
+/// How the values of a hash with a template are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Templated {
+    /// One string: a listpack of the template's number and the values.
+    Listpack,
+    /// The template's number, then a string for each value.
+    Strings,
 }
 
 /// How the score of a member is written.
@@ -79,6 +99,10 @@ pub(crate) enum StreamForm {
     Second,
     /// Redis 7.2: when a consumer last got anything.
     Third,
+    /// Redis 8.6: which messages have come already.
+    Fourth,
+    /// Redis 8.8: pending entries that are nobody's.
+    Fifth,
 }
 
 impl Form {
@@ -87,7 +111,7 @@ impl Form {
     pub(crate) fn of(type_byte: u8, flavor: Flavor, at: u64) -> Result<Form, Error> {
         Ok(match (type_byte, flavor) {
             (STRING, _) => Form::String,
-            (1, _) => Form::Strings(Kind::List),
+            (LIST, _) => Form::Strings(Kind::List),
             (SET, _) => Form::Strings(Kind::Set),
             (3, _) => Form::Members(Scores::Text),
             (HASH, _) => Form::Fields(FieldExpiry::Absent),
@@ -110,11 +134,32 @@ impl Form {
             (22, Flavor::Redis) => Form::Fields(FieldExpiry::Before),
             (23, Flavor::Redis) => Form::Compact(Kind::Hash, Encoding::TimedListpack),
             (HASH_TIMED_REDIS, Flavor::Redis) => Form::Fields(FieldExpiry::BeforeRelative),
-            (25, Flavor::Redis) => Form::CompactAfterExpiry(Kind::Hash, Encoding::TimedListpack),
-            (6, _) => return Err(unsupported(type_byte, "module, first form", at)),
-            (7, _) => return Err(unsupported(type_byte, "module", at)),
+            (HASH_TIMED_LISTPACK, Flavor::Redis) => {
+                Form::CompactAfterExpiry(Kind::Hash, Encoding::TimedListpack)
+            }
+            (26, Flavor::Redis) => Form::Stream(StreamForm::Fourth),
+            (27, Flavor::Redis) => Form::Stream(StreamForm::Fifth),
+            (28, Flavor::Redis) => Form::Array,
+            (HASH_TEMPLATE_LISTPACK, Flavor::Redis) => Form::Templated(Templated::Listpack),
+            // Its fields stand with their values.
+            (31, Flavor::Redis) => Form::Fields(FieldExpiry::Absent),
+            (HASH_TEMPLATE_STRINGS, Flavor::Redis) => Form::Templated(Templated::Strings),
+            (MODULE, _) => Form::Module,
+            (6, _) => return Err(unsupported(type_byte, "module, in the form of the first prerelease of Redis 4", at)),
+            (29, Flavor::Redis) => return Err(unsupported(type_byte, "hash with a template of its own", at)),
+            (33, Flavor::Redis) => return Err(unsupported(type_byte, "rate limiter", at)),
             _ => return Err(Error::UnknownType { byte: type_byte, at }),
         })
+    }
+}
+
+impl Templated {
+    /// The type byte that stands for it.
+    pub(crate) fn type_byte(self) -> u8 {
+        match self {
+            Templated::Listpack => HASH_TEMPLATE_LISTPACK,
+            Templated::Strings => HASH_TEMPLATE_STRINGS,
+        }
     }
 }
 
@@ -129,18 +174,17 @@ mod tests {
 
     #[test]
     fn every_type_byte_is_a_form_or_an_error_with_its_offset() {
-        for type_byte in 0..=242u8 {
+        for type_byte in 0..=u8::MAX {
             for flavor in [Flavor::Redis, Flavor::Valkey] {
-                let module = matches!(type_byte, 6 | 7);
-                let known = type_byte <= 22 && type_byte != 8 || type_byte <= 25 && flavor == Flavor::Redis;
+                let last = if flavor == Flavor::Redis { 33 } else { 22 };
+                let named = type_byte == 6 || flavor == Flavor::Redis && [29, 33].contains(&type_byte);
+                let known = type_byte <= last && type_byte != 8;
                 match Form::of(type_byte, flavor, 4) {
-                    Ok(_) => assert!(known && type_byte != 8 && !module),
+                    Ok(_) => assert!(known && !named, "{type_byte}"),
                     Err(Error::UnsupportedType { type_byte: t, at: 4, .. }) => {
-                        assert!(module && t == type_byte)
+                        assert!(named && t == type_byte);
                     }
-                    Err(Error::UnknownType { byte, at: 4 }) => {
-                        assert!((!known || type_byte == 8) && byte == type_byte);
-                    }
+                    Err(Error::UnknownType { byte, at: 4 }) => assert!(!known && byte == type_byte),
                     other => panic!("type {type_byte}: {other:?}"),
                 }
             }

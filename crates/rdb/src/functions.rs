@@ -2,10 +2,31 @@
 
 use crate::cursor::{Cursor, Stop};
 use crate::payload::frame;
-use crate::{Error, ReadOptions, WriteOptions, Writer, opcode, string};
+use crate::{Error, ReadOptions, WriteOptions, Writer, length, opcode, string};
 
 /// A library's text is no longer than a request.
 const MAX_CODE: u64 = 512 << 20;
+
+/// Reads a library as the first two prereleases of Redis 7 wrote it, with its name and engine beside its text. What comes of it, in
+/// `scratch`, is the text of today, which begins with a line that says both.
+pub(crate) fn read_prerelease<'a>(
+    cursor: &mut Cursor<'_>,
+    limit: u64,
+    scratch: &'a mut Vec<u8>,
+) -> Result<&'a [u8], Stop> {
+    let name = string::read_owned(cursor, limit)?;
+    let engine = string::read_owned(cursor, limit)?;
+    // A description, which libraries have no more.
+    if length::read_plain(cursor)? != 0 {
+        string::read_owned(cursor, limit)?;
+    }
+    let code = string::read_owned(cursor, limit)?;
+    scratch.clear();
+    for part in [b"#!", &engine.to_ascii_lowercase()[..], b" name=", &name, b"\n", &code] {
+        scratch.extend_from_slice(part);
+    }
+    Ok(scratch)
+}
 
 /// The payload that holds these libraries.
 ///

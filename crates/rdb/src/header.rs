@@ -6,7 +6,9 @@ use crate::{Error, Flavor};
 /// The first Valkey version with its own magic word; below, Valkey writes what Redis 7.2 writes.
 pub(crate) const VALKEY_FIRST: u32 = 80;
 /// The last version of Redis whose opcodes and types are known to this crate.
-pub(crate) const REDIS_LAST: u32 = 12;
+pub(crate) const REDIS_LAST: u32 = 15;
+/// The last version of Redis that is written.
+const REDIS_LAST_WRITTEN: u32 = 12;
 /// From this version on a checksum follows the end opcode.
 pub(crate) const CHECKSUM_SINCE: u32 = 5;
 /// The version written unless another is asked for: that of Redis 7.0, which every later server reads.
@@ -15,7 +17,7 @@ pub(crate) const DEFAULT_VERSION: u32 = 10;
 /// Whether the writer offers a version; those below the default lack what it writes.
 pub(crate) fn is_written(version: u32, flavor: Flavor) -> bool {
     match flavor {
-        Flavor::Redis => (DEFAULT_VERSION..=REDIS_LAST).contains(&version),
+        Flavor::Redis => (DEFAULT_VERSION..=REDIS_LAST_WRITTEN).contains(&version),
         Flavor::Valkey => version == VALKEY_FIRST,
     }
 }
@@ -50,6 +52,11 @@ pub(crate) fn payload_version_known(version: u32, newer: bool) -> bool {
     (1..=REDIS_LAST).contains(&version) || version == VALKEY_FIRST || newer && version > REDIS_LAST
 }
 
+/// Whose version a payload's is: the families' numbers do not overlap.
+pub(crate) fn payload_flavor(version: u32) -> Flavor {
+    if version < VALKEY_FIRST { Flavor::Redis } else { Flavor::Valkey }
+}
+
 pub(crate) fn write(out: &mut Vec<u8>, version: u32, flavor: Flavor) {
     let header = match flavor {
         Flavor::Redis => format!("REDIS{version:04}"),
@@ -76,7 +83,8 @@ mod tests {
         check(b"REDIS0012", Ok((12, Flavor::Redis)));
         check(b"VALKEY080", Ok((80, Flavor::Valkey)));
         check(b"REDIS0000", Err(Error::UnsupportedVersion { version: 0, at: 5 }));
-        check(b"REDIS0013", Err(Error::UnsupportedVersion { version: 13, at: 5 }));
+        check(b"REDIS0015", Ok((15, Flavor::Redis)));
+        check(b"REDIS0016", Err(Error::UnsupportedVersion { version: 16, at: 5 }));
         check(b"REDIS0080", Err(Error::UnsupportedVersion { version: 80, at: 5 }));
         check(b"VALKEY011", Err(Error::UnsupportedVersion { version: 11, at: 6 }));
         check(b"VALKEY081", Err(Error::UnsupportedVersion { version: 81, at: 6 }));

@@ -17,10 +17,14 @@ pub enum Kind {
     Hash,
     /// A stream.
     Stream,
+    /// An array, most of whose places may be empty. Of Redis 8.8.
+    Array,
+    /// Something that a module keeps.
+    Module,
 }
 
 impl Kind {
-    /// The name by which the TYPE command calls it.
+    /// The name by which the TYPE command calls it; of a value of a module, that command gives the name of the module's type.
     pub fn name(self) -> &'static str {
         match self {
             Kind::String => "string",
@@ -29,6 +33,8 @@ impl Kind {
             Kind::ZSet => "zset",
             Kind::Hash => "hash",
             Kind::Stream => "stream",
+            Kind::Array => "array",
+            Kind::Module => "module",
         }
     }
 }

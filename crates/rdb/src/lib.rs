@@ -11,7 +11,7 @@
 //!     let mut reader = rdb::Reader::default();
 //!     reader.feed(&std::fs::read("dump.rdb")?);
 //!     while let Some(event) = reader.next()? {
-//!         if let rdb::Event::Entry { key, .. } = event {
+//!         if let rdb::Event::Entry { key, .. } | rdb::Event::Begin { key, .. } = event {
 //!             println!("{}", key.escape_ascii());
 //!         }
 //!     }
@@ -48,12 +48,18 @@
 //! # Ok::<(), rdb::Error>(())
 //! ```
 //!
-//! Values are of all types; those of modules are refused by name, with their offset. A value that stands in the stream as one
+//! Values are of all types. A value that stands in the stream as one
 //! string is one [`Event::Entry`]; the elements of any other come one by one, see [`Event`]. Memory stays within what
 //! was fed, plus what its compressed strings can really hold: declared lengths alone reserve nothing.
 
 #![forbid(unsafe_code)]
 
+/// The programs of the README are compiled, and run where they can be.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+mod array;
 mod checksum;
 pub mod compact;
 mod cursor;
@@ -66,25 +72,28 @@ mod integer;
 mod kind;
 mod length;
 pub mod lzf;
-mod module_aux;
+mod module;
 mod opcode;
 mod payload;
 mod reader;
 mod score;
+mod slots;
 pub mod stream;
 mod string;
+mod template;
 mod value;
 mod writer;
 
 pub use compact::Compact;
 pub use error::Error;
-pub use event::{Event, Flavor};
+pub use event::{Event, Flavor, Shape};
 pub use functions::{read_functions, write_functions};
 pub use kind::Kind;
-pub use module_aux::ModuleId;
+pub use module::{ModuleId, ModulePart};
 pub use payload::Payload;
 pub use reader::{ReadOptions, Reader};
 pub use score::ScoreText;
+pub use slots::SlotRanges;
 pub use stream::StreamId;
 pub use value::Value;
-pub use writer::{Access, WriteOptions, Writer};
+pub use writer::{Access, WriteError, WriteOptions, Writer};

@@ -68,7 +68,14 @@ impl<'a> Payload<'a> {
         let result = match state {
             State::Finished => return Ok(None),
             State::Failed(error) => return Err(*error),
-            State::Value(rest) if !rest.is_done() => rest.next(&mut cursor, self.max_string, scratch),
+            State::Value(rest) if !rest.is_done() => {
+                let event = rest.next(&mut cursor, self.max_string, scratch);
+                // The end of some values is only seen when it is there.
+                if let (Rest::Module(_), Ok(Event::EndOfKey)) = (rest, &event) {
+                    *state = State::Finished;
+                }
+                event
+            }
             _ => step(state, self.flavor, self.max_string, &mut cursor, scratch),
         };
         let at = self.used as u64 + cursor.rest().len() as u64 + cursor.used() as u64;
@@ -105,8 +112,8 @@ pub(crate) fn frame(payload: &[u8], options: ReadOptions) -> Result<(&[u8], Flav
             return Err(Error::ChecksumMismatch { stored, computed, at: at + 2 });
         }
     }
-    // A payload has no magic word, but the families' version numbers do not overlap.
-    Ok((body, if version > header::REDIS_LAST { Flavor::Valkey } else { Flavor::Redis }))
+    // A payload has no magic word.
+    Ok((body, header::payload_flavor(version)))
 }
 
 /// Reads the type and what follows it, or ends the value.
@@ -129,9 +136,9 @@ fn step<'a>(
             *state = State::Finished;
             Event::Entry { key, expiry_ms, idle, freq, value }
         }
-        Start::Parts { kind, len, rest } => {
+        Start::Parts { kind, shape, len, rest } => {
             *state = State::Value(rest);
-            Event::Begin { key, expiry_ms, idle, freq, kind, len }
+            Event::Begin { key, expiry_ms, idle, freq, kind, shape, len }
         }
     })
 }
@@ -187,15 +194,15 @@ mod tests {
 
     #[test]
     fn versions() {
-        for version in [1, 9, 10, 11, 12, 80] {
+        for version in [1, 9, 10, 11, 12, 15, 80] {
             check(&sealed(b"\0\x01a", version), Ok(b"a"));
         }
-        for version in [0, 13, 79, 81] {
+        for version in [0, 16, 79, 81] {
             let newer =
                 ReadOptions { newer_versions: true, verify_checksum: false, ..ReadOptions::default() };
             let bytes = sealed(b"\0\x01a", version);
             let relaxed = Payload::with_options(&bytes, newer);
-            assert_eq!(relaxed.is_ok(), version > 12, "{version}");
+            assert_eq!(relaxed.is_ok(), version > 15, "{version}");
             let error = Error::UnsupportedVersion { version: version.into(), at: 3 };
             check(&sealed(b"\0\x01a", version), Err(error));
         }
@@ -232,8 +239,12 @@ mod tests {
         check(&sealed(b"\0\x02a", 10), Err(Error::Truncated { at: 3 }));
         check(&sealed(b"\0\x01ab", 10), Err(Error::TrailingBytes { at: 3 }));
         check(&sealed(b"\xfe\x00", 10), Err(Error::UnknownType { byte: 0xfe, at: 0 }));
-        let name = "module";
-        check(&sealed(b"\x07\x00", 80), Err(Error::UnsupportedType { type_byte: 7, name, at: 0 }));
+        check(&sealed(b"\x07\x00", 80), Err(Error::Truncated { at: 2 }));
+        check(&sealed(b"\x07\x00\x06", 80), Err(Error::BadModuleData { found: 6, at: 2 }));
+        check(&sealed(b"\x07\x00\x02\x05\x00", 80), Ok(b""));
+        check(&sealed(b"\x07\x00\x02\x05\x00x", 80), Err(Error::TrailingBytes { at: 5 }));
+        let name = "hash with a template that stands in a file";
+        check(&sealed(b"\x20\x00", 15), Err(Error::UnsupportedType { type_byte: 32, name, at: 0 }));
         let limit = ReadOptions::default().max_string;
         check(
             &sealed(b"\0\x81\x80\0\0\0\0\0\0\0", 10),

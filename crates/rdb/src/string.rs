@@ -87,6 +87,40 @@ pub(crate) fn read<'a>(
     Ok(read_any(cursor, limit, scratch)?.unwrap_or(scratch))
 }
 
+/// Reads a string into a buffer of its own.
+pub(crate) fn read_owned(cursor: &mut Cursor<'_>, limit: u64) -> Result<Vec<u8>, Stop> {
+    let mut bytes = Vec::new();
+    if let Some(plain) = read_any(cursor, limit, &mut bytes)? {
+        bytes.extend_from_slice(plain);
+    }
+    Ok(bytes)
+}
+
+/// A string that has been read, and where its bytes stand in the stream.
+pub(crate) struct Located<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// Offset of the first byte; `None` if they do not stand there as they are.
+    at: Option<u64>,
+}
+
+impl Located<'_> {
+    /// The offset in the stream of what is at `inner` of the bytes. Where that is unknown it is `string`, where the string begins.
+    pub(crate) fn offset_of(&self, string: u64, inner: Option<usize>) -> u64 {
+        self.at.zip(inner).map_or(string, |(at, inner)| at + inner as u64)
+    }
+}
+
+/// Like [`read`], for strings whose content is checked.
+pub(crate) fn read_located<'a>(
+    cursor: &mut Cursor<'a>,
+    limit: u64,
+    scratch: &'a mut Vec<u8>,
+) -> Result<Located<'a>, Stop> {
+    let plain = cursor.rest().first().is_some_and(|first| first & SPECIAL != SPECIAL);
+    let bytes = read(cursor, limit, scratch)?;
+    Ok(Located { bytes, at: plain.then(|| cursor.at() - bytes.len() as u64) })
+}
+
 /// Reads a string of any form: gives its bytes, or appends them to `decoded`.
 #[inline(never)]
 fn read_any<'a>(

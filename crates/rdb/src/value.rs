@@ -3,11 +3,13 @@
 //! Layouts are read from a [`Cursor`], an element at a time and without recursion. What is not there yet stops the cursor, and
 //! the reader tries that element again once it has as much as the cursor asked for.
 
+use crate::array::ArrayRest;
 use crate::compact::{Compact, Encoding};
 use crate::cursor::{Cursor, Stop};
 use crate::form::{FieldExpiry, Form, Nodes, Scores};
+use crate::module::{ModuleId, ModuleRest};
 use crate::stream::StreamRest;
-use crate::{Error, Event, Kind, length, score, string};
+use crate::{Error, Event, Kind, Shape, length, score, string};
 
 /// The value of a key, if it stands in the stream as one string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +43,7 @@ pub(crate) enum Start<'a> {
     /// All of it.
     Whole(Value<'a>),
     /// A count; what it counts follows.
-    Parts { kind: Kind, len: u64, rest: Rest },
+    Parts { kind: Kind, shape: Shape, len: u64, rest: Rest },
 }
 
 /// Reads a value up to its first element; `scratch` takes a string that does not stand in the input as it is.
@@ -68,24 +70,41 @@ fn start_other<'a>(
     limit: u64,
     scratch: &'a mut Vec<u8>,
 ) -> Result<Start<'a>, Stop> {
-    let (kind, rest) = match form {
+    let (kind, shape, rest) = match form {
         Form::String | Form::Compact(..) => return start(form, cursor, limit, scratch),
         Form::CompactAfterExpiry(kind, encoding) => {
             base(cursor)?;
             return Ok(Start::Whole(Value::Compact(compact(kind, encoding, cursor, limit, scratch)?)));
         }
-        Form::Strings(kind) => (kind, Rest::Strings { left: length::read_plain(cursor)? }),
-        Form::Members(scores) => (Kind::ZSet, Rest::Members { left: length::read_plain(cursor)?, scores }),
+        Form::Strings(kind) => (kind, Shape::Elements, Rest::Strings { left: length::read_plain(cursor)? }),
+        Form::Members(scores) => {
+            (Kind::ZSet, Shape::Elements, Rest::Members { left: length::read_plain(cursor)?, scores })
+        }
         Form::Fields(expiry) => {
             let base = if expiry == FieldExpiry::BeforeRelative { base(cursor)? } else { 0 };
-            (Kind::Hash, Rest::Fields { left: length::read_plain(cursor)?, expiry, base })
+            let shape =
+                if expiry == FieldExpiry::Absent { Shape::Elements } else { Shape::ExpiringFields };
+            (Kind::Hash, shape, Rest::Fields { left: length::read_plain(cursor)?, expiry, base })
         }
-        Form::Nodes(nodes) => (Kind::List, Rest::Nodes { left: length::read_plain(cursor)?, nodes }),
+        Form::Nodes(nodes) => {
+            (Kind::List, Shape::Nodes, Rest::Nodes { left: length::read_plain(cursor)?, nodes })
+        }
         Form::Stream(form) => {
-            (Kind::Stream, Rest::Stream(StreamRest::new(form, length::read_plain(cursor)?)))
+            let rest = StreamRest::new(form, length::read_plain(cursor)?);
+            (Kind::Stream, Shape::Nodes, Rest::Stream(rest))
+        }
+        Form::Array => (Kind::Array, Shape::Elements, Rest::Array(ArrayRest::read(cursor)?)),
+        Form::Module => {
+            let rest = ModuleRest::new(ModuleId(length::read_plain(cursor)?));
+            (Kind::Module, Shape::Open, Rest::Module(rest))
+        }
+        // In a file these never come here: see the module `template`.
+        Form::Templated(templated) => {
+            let (type_byte, name) = (templated.type_byte(), "hash with a template that stands in a file");
+            return Err(Error::UnsupportedType { type_byte, name, at: cursor.at() - 1 }.into());
         }
     };
-    Ok(Start::Parts { kind, len: rest.left(), rest })
+    Ok(Start::Parts { kind, shape, len: rest.left(), rest })
 }
 
 /// The earliest expiry of a hash's fields.
@@ -103,9 +122,12 @@ fn compact<'a>(
     limit: u64,
     scratch: &'a mut Vec<u8>,
 ) -> Result<Compact<'a>, Stop> {
-    let at = cursor.at();
-    let bytes = string::read(cursor, limit, scratch)?;
-    Compact::check(bytes, encoding, kind).map_err(|reason| Error::BadCompact { kind, reason, at }.into())
+    let string = cursor.at();
+    let bytes = string::read_located(cursor, limit, scratch)?;
+    Compact::check(bytes.bytes, encoding, kind).map_err(|reason| {
+        let at = bytes.offset_of(string, reason.offset());
+        Error::BadCompact { kind, reason, string, at }.into()
+    })
 }
 
 /// What is left of a value.
@@ -116,6 +138,9 @@ pub(crate) enum Rest {
     Fields { left: u64, expiry: FieldExpiry, base: u64 },
     Nodes { left: u64, nodes: Nodes },
     Stream(StreamRest),
+    Array(ArrayRest),
+    /// Its end is marked: the event before the mark does not know that it is the last.
+    Module(ModuleRest),
 }
 
 impl Rest {
@@ -126,14 +151,18 @@ impl Rest {
             | Rest::Fields { left, .. }
             | Rest::Nodes { left, .. } => *left,
             Rest::Stream(stream) => stream.nodes(),
+            Rest::Array(array) => array.left(),
+            Rest::Module(_) => 0,
         }
     }
 
-    /// Whether nothing is left.
+    /// Whether nothing is left. A value of a module is never done: its [`next`](Rest::next) gives the [`Event::EndOfKey`].
     #[inline]
     pub(crate) fn is_done(&self) -> bool {
         match self {
             Rest::Stream(stream) => stream.is_done(),
+            Rest::Array(array) => array.is_done(),
+            Rest::Module(_) => false,
             _ => self.left() == 0,
         }
     }
@@ -175,6 +204,8 @@ impl Rest {
                 Ok(event)
             }
             Rest::Stream(stream) => stream.next(cursor, limit, scratch),
+            Rest::Array(array) => array.next(cursor, limit, &mut scratch.first),
+            Rest::Module(module) => module.next(cursor, limit, &mut scratch.first),
         }
     }
 }

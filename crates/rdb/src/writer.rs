@@ -1,8 +1,12 @@
 //! The writer of whole streams, and of DUMP payloads.
 
 mod collections;
+mod events;
+mod module;
 mod stream;
 
+use events::Inside;
+pub use events::WriteError;
 use listpack::Entry;
 
 use crate::checksum::{self, Checksum};
@@ -22,6 +26,8 @@ pub struct WriteOptions {
     pub compress: bool,
     /// End the stream with a checksum.
     pub checksum: bool,
+    /// [`Writer::event`] leaves out when fields of hashes expire where the version can't say it. Otherwise that is an error.
+    pub drop_field_expiry: bool,
 }
 
 impl WriteOptions {
@@ -31,6 +37,7 @@ impl WriteOptions {
         version: header::DEFAULT_VERSION,
         compress: true,
         checksum: true,
+        drop_field_expiry: false,
     };
     /// What Valkey writes from its version 9 on.
     pub const VALKEY: WriteOptions =
@@ -80,6 +87,8 @@ pub enum Access {
 ///
 /// A key is a call of its own for strings and small collections. Large collections begin with a call that says how many elements
 /// follow; then comes a call for each, between which the bytes so far can be taken, so that memory has no need to hold all of one.
+///
+/// [`event`](Writer::event) makes these calls for events as a [`Reader`](crate::Reader) gives them.
 #[derive(Debug)]
 pub struct Writer {
     options: WriteOptions,
@@ -99,6 +108,10 @@ pub struct Writer {
     earliest: u64,
     /// Elements announced and not written.
     owed: u64,
+    /// What [`event`](Writer::event) is in the midst of.
+    inside: Inside,
+    /// The key whose value it has not begun.
+    key: Vec<u8>,
 }
 
 impl Writer {
@@ -124,6 +137,8 @@ impl Writer {
             fields: FieldExpiry::Absent,
             earliest: 0,
             owed: 0,
+            inside: Inside::Nothing,
+            key: Vec::new(),
         }
     }
 

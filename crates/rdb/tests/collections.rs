@@ -9,10 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use common::Server;
-use listpack::{Entry, TextBuffer};
-use rdb::compact::{Compact, Encoding};
-use rdb::stream::StreamMeta;
-use rdb::{Event, Flavor, Kind, Reader, StreamId, Value, WriteOptions, Writer};
+use rdb::{Event, Flavor, Reader, WriteOptions, Writer};
 
 const REDIS_7: &str = "redis-server";
 const REDIS_8: &str = "redis8-server";
@@ -115,152 +112,19 @@ fn shown(server: &mut Server, timed_fields: bool) -> BTreeMap<String, Vec<String
     all
 }
 
-/// A value whose elements come one by one, until it is known how many of what there are.
-#[derive(Default)]
-struct Parts {
-    nodes: Vec<Vec<Vec<u8>>>,
-    fields: Vec<(Vec<u8>, Vec<u8>, Option<u64>)>,
-    members: Vec<(Vec<u8>, f64)>,
-    packs: Vec<(StreamId, Vec<u8>)>,
-    meta: Option<StreamMeta>,
-    groups: Vec<Group>,
-}
-
-struct Group {
-    name: Vec<u8>,
-    last_id: StreamId,
-    read: rdb::stream::EntriesRead,
-    pending: Vec<(StreamId, i64, u64)>,
-    consumers: Vec<(Vec<u8>, i64, i64, Vec<StreamId>)>,
-}
-
-fn texts(compact: Compact<'_>) -> Vec<Vec<u8>> {
-    compact.entries().map(|entry| entry.text(&mut TextBuffer::new()).to_vec()).collect()
-}
-
-fn write_hash(
-    writer: &mut Writer,
-    key: &[u8],
-    fields: &[(Vec<u8>, Vec<u8>, Option<u64>)],
-    expiry: Option<u64>,
-) {
-    let earliest = fields.iter().filter_map(|field| field.2).min();
-    writer.begin_hash(key, fields.len() as u64, earliest, expiry, None);
-    fields.iter().for_each(|(field, value, at)| writer.field(field, value, *at));
-}
-
-fn write_compact(writer: &mut Writer, key: &[u8], compact: Compact<'_>, expiry: Option<u64>) {
-    match compact.kind() {
-        Kind::List => writer.small_list(key, compact.entries(), expiry, None),
-        Kind::Set if compact.encoding() == Encoding::Intset => {
-            writer.packed_int_set(key, compact.as_bytes(), expiry, None);
-        }
-        Kind::Set => writer.small_set(key, compact.len() as u64, compact.entries(), expiry, None),
-        Kind::Hash if compact.encoding() != Encoding::TimedListpack => {
-            writer.small_hash(key, compact.entries(), expiry, None);
-        }
-        Kind::Hash => {
-            let text = |entry: Entry<'_>| entry.text(&mut TextBuffer::new()).to_vec();
-            let fields: Vec<_> = compact.fields().map(|(f, v, at)| (text(f), text(v), at)).collect();
-            write_hash(writer, key, &fields, expiry);
-        }
-        Kind::ZSet => writer.small_zset_entries(key, compact.entries(), expiry, None),
-        other => panic!("{other} is not compact"),
-    }
-}
-
-fn write_parts(writer: &mut Writer, key: &[u8], kind: Kind, parts: &Parts, expiry: Option<u64>) {
-    match kind {
-        Kind::List => {
-            writer.begin_list(key, parts.nodes.len() as u64, expiry, None);
-            for node in &parts.nodes {
-                match &node[..] {
-                    [one] if one.len() > 8192 => writer.plain_list_node(one),
-                    several => writer.list_node(several.iter().map(|text| Entry::from_text(text))),
-                }
-            }
-        }
-        Kind::Set => {
-            let members: Vec<&Vec<u8>> = parts.nodes.iter().flatten().collect();
-            writer.begin_set(key, members.len() as u64, expiry, None);
-            members.iter().for_each(|member| writer.set_member(member));
-        }
-        Kind::Hash => write_hash(writer, key, &parts.fields, expiry),
-        Kind::ZSet => {
-            writer.begin_zset(key, parts.members.len() as u64, expiry, None);
-            parts.members.iter().for_each(|(member, score)| writer.zset_member(member, *score));
-        }
-        Kind::Stream => {
-            writer.begin_stream(key, parts.packs.len() as u64, expiry, None);
-            parts.packs.iter().for_each(|(id, pack)| writer.packed_stream_node(*id, pack));
-            writer
-                .stream_meta(parts.meta.as_ref().expect("every stream says that"), parts.groups.len() as u64);
-            for group in &parts.groups {
-                writer.group(&group.name, group.last_id, group.read, group.pending.len() as u64);
-                group.pending.iter().for_each(|(id, at, count)| writer.pending_entry(*id, *at, *count));
-                writer.consumers(group.consumers.len() as u64);
-                for (name, seen, active, own) in &group.consumers {
-                    writer.consumer(name, *seen, *active, own.len() as u64);
-                    own.iter().for_each(|id| writer.consumer_entry(*id));
-                }
-            }
-        }
-        Kind::String => panic!("a string has no parts"),
-    }
-}
-
 /// Reads a file and writes it again.
 fn rewrite(file: &[u8], options: WriteOptions) -> (Vec<u8>, Flavor, u32) {
     let mut reader = Reader::default();
     reader.feed(file);
     let mut writer = Writer::new(options);
-    writer.header();
     let mut seen = None;
-    let (mut key, mut kind, mut expiry, mut parts) = (Vec::new(), Kind::String, None, Parts::default());
     while let Some(event) = reader.next().unwrap() {
-        match event {
-            Event::Header { version, flavor } => seen = Some((flavor, version)),
-            Event::SelectDb(index) => writer.select_db(index),
-            Event::Entry { key, expiry_ms, value: Value::String(text), .. } => {
-                writer.string(key, text, expiry_ms, None);
-            }
-            Event::Entry { key, expiry_ms, value: Value::Compact(compact), .. } => {
-                write_compact(&mut writer, key, compact, expiry_ms);
-            }
-            Event::Begin { key: name, kind: of, expiry_ms, .. } => {
-                (key, kind, expiry, parts) = (name.to_vec(), of, expiry_ms, Parts::default());
-            }
-            Event::Element(text) => parts.nodes.push(vec![text.to_vec()]),
-            Event::Elements(compact) => parts.nodes.push(texts(compact)),
-            Event::Field { field, value, expiry_ms } => {
-                parts.fields.push((field.to_vec(), value.to_vec(), expiry_ms));
-            }
-            Event::Member { member, score } => parts.members.push((member.to_vec(), score)),
-            Event::StreamNode(node) => parts.packs.push((node.id(), node.as_bytes().to_vec())),
-            Event::StreamMeta(meta) => parts.meta = Some(meta),
-            Event::Group { name, last_id, entries_read, .. } => parts.groups.push(Group {
-                name: name.to_vec(),
-                last_id,
-                read: entries_read,
-                pending: Vec::new(),
-                consumers: Vec::new(),
-            }),
-            Event::Pending { id, delivered_ms, deliveries } => {
-                parts.groups.last_mut().unwrap().pending.push((id, delivered_ms, deliveries));
-            }
-            Event::Consumer { name, seen_ms, active_ms, .. } => {
-                let consumers = &mut parts.groups.last_mut().unwrap().consumers;
-                consumers.push((name.to_vec(), seen_ms, active_ms, Vec::new()));
-            }
-            Event::ConsumerPending(id) => {
-                parts.groups.last_mut().unwrap().consumers.last_mut().unwrap().3.push(id);
-            }
-            Event::EndOfKey => write_parts(&mut writer, &key, kind, &parts, expiry),
-            _ => {}
+        if let Event::Header { version, flavor } = event {
+            seen = Some((flavor, version));
         }
+        writer.event(&event).unwrap();
     }
     reader.close().unwrap();
-    writer.finish();
     let (flavor, version) = seen.expect("a header");
     (writer.take(), flavor, version)
 }

@@ -100,7 +100,8 @@ impl Loader {
     pub fn begin(&mut self, kind: Kind, len: u64) {
         let (limits, hasher) = (&self.limits, &self.hasher);
         self.parts = match kind {
-            Kind::String => Parts::None,
+            // Of what these begin no element is taken.
+            Kind::String | Kind::Array | Kind::Module => Parts::None,
             Kind::List => Parts::List(NewList::new()),
             Kind::Set => Parts::Set(SetParts::new(len, limits, hasher)),
             Kind::Hash => Parts::Hash(HashParts::new(len, self.drop_before, limits, hasher)),
@@ -130,6 +131,8 @@ impl Loader {
             }
             (Event::Elements(compact), _) => self.compact(compact),
             (event, Parts::Stream(stream)) => stream.take(event),
+            (Event::Module(_), Parts::None) => Err(BadValue("values of modules are not supported")),
+            (Event::Cursor(_), Parts::None) => Err(BadValue("arrays are not supported")),
             _ => Err(NOT_OF_STREAM),
         }
     }

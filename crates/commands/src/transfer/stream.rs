@@ -106,7 +106,7 @@ impl StreamParts {
                 let pushed = self.stream.entries.push_listpack(inner(node.id()), pack);
                 pushed.map_err(|_| BadValue("the nodes of a stream do not follow each other"))
             }
-            Event::StreamMeta(meta) => {
+            Event::StreamMeta { meta, .. } => {
                 let (added, deleted) = (Some(meta.entries_added), Some(inner(meta.max_deleted_id)));
                 self.stream.entries.set_last_id(inner(meta.last_id), added, deleted);
                 Ok(())
@@ -130,6 +130,11 @@ impl StreamParts {
                 });
                 Ok(())
             }
+            // Which messages of which producers have come: nothing here asks.
+            Event::Idempotence { .. }
+            | Event::Producer { .. }
+            | Event::ProducerEntry { .. }
+            | Event::IdempotenceCounts { .. } => Ok(()),
             event => self.group.as_mut().ok_or(NOT_OF_STREAM)?.take(event, &mut self.stream),
         }
     }
@@ -173,6 +178,8 @@ impl GroupParts {
                 Ok(())
             }
             Event::ConsumerPending(id) => self.claim(inner(id)),
+            Event::Consumers(_) | Event::Nacks(0) => Ok(()),
+            Event::Nacks(_) => Err(BadValue("entries of a stream that consumers gave back are not supported")),
             _ => Err(NOT_OF_STREAM),
         }
     }

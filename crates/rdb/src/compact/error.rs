@@ -45,6 +45,34 @@ pub enum CompactError {
     },
 }
 
+impl CompactError {
+    /// The offset within the bytes of what is wrong, where there is one.
+    pub fn offset(&self) -> Option<usize> {
+        match *self {
+            CompactError::Listpack(error) => Some(error.at()),
+            CompactError::Ziplist(error) => Some(match error {
+                ZiplistError::TooShort | ZiplistError::WrongTotal { .. } => 0,
+                ZiplistError::BadTail { .. } => 4,
+                ZiplistError::WrongCount { .. } => 8,
+                ZiplistError::BadEnd { at }
+                | ZiplistError::BadBackLength { at }
+                | ZiplistError::BadEncoding { at, .. }
+                | ZiplistError::Truncated { at } => at,
+            }),
+            CompactError::Intset(error) => Some(match error {
+                IntsetError::TooShort | IntsetError::BadWidth { .. } => 0,
+                IntsetError::WrongCount { .. } => 4,
+                IntsetError::Unordered { .. } => return None,
+            }),
+            CompactError::Zipmap(error) => Some(match error {
+                ZipmapError::WrongCount { .. } => 0,
+                ZipmapError::Truncated { at } | ZipmapError::BadEnd { at } => at,
+            }),
+            _ => None,
+        }
+    }
+}
+
 /// Why bytes are not a ziplist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -2,19 +2,19 @@
 
 use crate::checksum::Checksum;
 use crate::cursor::{Cursor, Stop};
-use crate::form::{self, Form};
-use crate::module_aux::{self, ModuleId, Part};
+use crate::form::{self, Form, Templated};
+use crate::template::{TemplatedRest, Templates};
 use crate::value::{self, Rest, Scratch, Start, Value};
-use crate::{Error, Event, Flavor, header, length, opcode, string};
+use crate::{Error, Event, Flavor, Kind, Shape, functions, header, length, module, opcode, slots, string};
 
 /// Knows what may come next, and reads it if it is complete.
 ///
 /// ```text
 ///           header          255           checksum
 ///   Magic ────────▶ Items ──────▶ Trailer ────────▶ Finished
-///              end  ▲   │ 247, or a value in parts
+///              end  ▲   │ 247, 243, or a value in parts
 ///                   │   ▼
-///             ModuleAux, Value
+///             ModuleAux, KeyMeta …, Value, Templated
 /// ```
 ///
 /// Every state but the last can also lead to `Failed`, which has no way out. State changes only when an item has
@@ -28,19 +28,24 @@ pub(super) struct Parser {
     newer_versions: bool,
     /// What opcodes have said about the key to come.
     info: KeyInfo,
+    /// Fields of hashes to come.
+    templates: Templates,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum State {
     Magic,
     Items,
-    /// Inside a module's data, of which the next `skip` bytes are to be ignored.
-    ModuleAux {
-        module: ModuleId,
-        skip: u64,
-    },
+    /// Inside a module's data about the stream.
+    ModuleAux,
+    /// Between pieces of metadata of a key, of which so many are left.
+    KeyMeta { left: u64 },
+    /// Inside a piece of metadata, behind which so many are left.
+    KeyMetaParts { left: u64 },
     /// Inside a value, of which there is more to come.
     Value(Rest),
+    /// Inside a hash whose fields stand in a template.
+    Templated(TemplatedRest),
     Trailer,
     Finished,
     Failed(Error),
@@ -62,6 +67,7 @@ impl Parser {
             flavor: Flavor::Redis,
             version: 0,
             info: KeyInfo::default(),
+            templates: Templates::default(),
         }
     }
 
@@ -92,33 +98,24 @@ impl Parser {
     /// Passes over one item that is not reported itself. False if the next item is one to [`report`](Self::report).
     #[inline]
     pub(super) fn pass(&mut self, cursor: &mut Cursor<'_>) -> Result<bool, Stop> {
-        match &mut self.state {
+        match self.state {
             State::Items => match cursor.rest() {
                 [opcode::EXPIRE_MS | opcode::EXPIRE_S | opcode::IDLE | opcode::FREQ, ..] => {
                     self.about_key(cursor)
                 }
-                [opcode::MODULE_AUX | opcode::END, ..] => self.transition(cursor),
+                [opcode::END | opcode::KEY_META | opcode::HASH_TEMPLATE, ..] => self.transition(cursor),
                 _ => Ok(false),
             },
-            State::ModuleAux { skip, .. } if *skip > 0 => match (cursor.rest().len() as u64).min(*skip) {
-                0 => Err(Stop::More(1)),
-                len => {
-                    *skip -= len;
-                    cursor.bytes(len)?;
-                    Ok(true)
+            State::KeyMeta { left: 0 } => {
+                self.state = State::Items;
+                Ok(true)
+            }
+            State::KeyMetaParts { left } => {
+                if !module::skip_part(cursor, self.max_string)? {
+                    self.state = State::KeyMeta { left };
                 }
-            },
-            State::ModuleAux { skip, .. } => match module_aux::read_part(cursor, self.max_string)? {
-                Part::Skip(len) => {
-                    *skip = len;
-                    Ok(true)
-                }
-                // Its end is where a module's data is reported.
-                Part::End => {
-                    cursor.rewind();
-                    Ok(false)
-                }
-            },
+                Ok(true)
+            }
             _ => Ok(false),
         }
     }
@@ -136,16 +133,25 @@ impl Parser {
         Ok(true)
     }
 
-    /// Enters a module's data, or leaves the items for the checksum.
+    /// Takes in what is not reported, and leaves the items for what comes next. False if it is to be reported after all.
     #[cold]
     fn transition(&mut self, cursor: &mut Cursor<'_>) -> Result<bool, Stop> {
         let at = cursor.at();
-        let opcode = cursor.byte()?;
-        self.check_info(opcode, at)?;
-        self.state = match opcode {
-            opcode::END => State::Trailer,
-            _ => State::ModuleAux { module: module_aux::read_start(cursor)?, skip: 0 },
-        };
+        match (cursor.byte()?, self.flavor) {
+            (opcode::END, _) => {
+                self.check_info(opcode::END, at)?;
+                self.state = State::Trailer;
+            }
+            // It stands between what is said about a key and the key.
+            (opcode::KEY_META, Flavor::Redis) => {
+                self.state = State::KeyMeta { left: length::read_plain(cursor)? };
+            }
+            (opcode::HASH_TEMPLATE, Flavor::Redis) => self.templates.read(cursor, self.max_string)?,
+            _ => {
+                cursor.rewind();
+                return Ok(false);
+            }
+        }
         Ok(true)
     }
 
@@ -174,6 +180,34 @@ impl Parser {
         Event::Entry { key, expiry_ms, idle, freq, value }
     }
 
+    /// The beginning of a key whose value comes in parts.
+    fn begin<'a>(&mut self, key: &'a [u8], kind: Kind, shape: Shape, len: u64) -> Event<'a> {
+        let KeyInfo { expiry_ms, idle, freq } = std::mem::take(&mut self.info);
+        Event::Begin { key, expiry_ms, idle, freq, kind, shape, len }
+    }
+
+    /// A hash whose fields stand in a template.
+    #[cold]
+    fn templated<'a>(
+        &mut self,
+        templated: Templated,
+        key: &'a [u8],
+        cursor: &mut Cursor<'a>,
+        scratch: &'a mut Vec<u8>,
+    ) -> Result<Event<'a>, Stop> {
+        match templated {
+            Templated::Listpack => {
+                let compact = self.templates.read_packed(cursor, self.max_string, scratch)?;
+                Ok(self.entry(key, Value::Compact(compact)))
+            }
+            Templated::Strings => {
+                let (rest, len) = self.templates.begin(cursor)?;
+                self.state = State::Templated(rest);
+                Ok(self.begin(key, Kind::Hash, Shape::Elements, len))
+            }
+        }
+    }
+
     /// Reads the next item. If it is the last, it is held against `computed`, the checksum up to here.
     #[inline]
     pub(super) fn report<'a>(
@@ -187,7 +221,21 @@ impl Parser {
                 self.state = State::Items;
                 Ok(Event::EndOfKey)
             }
-            State::Value(rest) => rest.next(cursor, self.max_string, scratch),
+            State::Value(rest) => {
+                let event = rest.next(cursor, self.max_string, scratch)?;
+                // The end of some values is only seen when it is there.
+                if let (Rest::Module(_), Event::EndOfKey) = (rest, &event) {
+                    self.state = State::Items;
+                }
+                Ok(event)
+            }
+            State::Templated(rest) => {
+                let event = self.templates.next(rest, cursor, self.max_string, scratch)?;
+                if event == Event::EndOfKey {
+                    self.state = State::Items;
+                }
+                Ok(event)
+            }
             State::Items => {
                 let at = cursor.at();
                 let byte = cursor.byte()?;
@@ -196,12 +244,14 @@ impl Parser {
                 }
                 let form = Form::of(byte, self.flavor, at)?;
                 let key = string::read(cursor, self.max_string, &mut scratch.first)?;
+                if let Form::Templated(templated) = form {
+                    return self.templated(templated, key, cursor, &mut scratch.second);
+                }
                 match value::start(form, cursor, self.max_string, &mut scratch.second)? {
                     Start::Whole(value) => Ok(self.entry(key, value)),
-                    Start::Parts { kind, len, rest } => {
+                    Start::Parts { kind, shape, len, rest } => {
                         self.state = State::Value(rest);
-                        let KeyInfo { expiry_ms, idle, freq } = std::mem::take(&mut self.info);
-                        Ok(Event::Begin { key, expiry_ms, idle, freq, kind, len })
+                        Ok(self.begin(key, kind, shape, len))
                     }
                 }
             }
@@ -210,12 +260,23 @@ impl Parser {
                 (self.version, self.flavor, self.state) = (version, flavor, State::Items);
                 Ok(Event::Header { version, flavor })
             }
-            State::ModuleAux { module, .. } => {
-                let module = *module;
-                module_aux::read_part(cursor, self.max_string)?;
-                self.state = State::Items;
-                Ok(Event::ModuleAux { module })
+            State::ModuleAux => {
+                match module::read_part(cursor, self.max_string, &mut scratch.first)? {
+                    Some(part) => Ok(Event::ModulePart(part)),
+                    None => {
+                        self.state = State::Items;
+                        Ok(Event::EndOfModuleAux)
+                    }
+                }
             }
+            State::KeyMeta { left } => {
+                let left = left.saturating_sub(1);
+                let class = u32::from_le_bytes(cursor.array()?);
+                self.state = State::KeyMetaParts { left };
+                Ok(Event::KeyMeta { class })
+            }
+            // Passed over before.
+            State::KeyMetaParts { .. } => Err(Stop::More(1)),
             State::Trailer => {
                 let checksum =
                     if self.version < header::CHECKSUM_SINCE { None } else { trailer(cursor, computed)? };
@@ -241,7 +302,8 @@ impl Parser {
         Ok(match opcode {
             opcode::AUX => {
                 let key = string::read(cursor, limit, &mut scratch.first)?;
-                Event::Aux { key, value: string::read(cursor, limit, &mut scratch.second)? }
+                let value = string::read(cursor, limit, &mut scratch.second)?;
+                slots::from_aux(key, value).unwrap_or(Event::Aux { key, value })
             }
             opcode::FUNCTION => Event::Function(string::read(cursor, limit, &mut scratch.first)?),
             opcode::SELECT_DB => Event::SelectDb(length::read_plain(cursor)?),
@@ -254,12 +316,15 @@ impl Parser {
                 expires: length::read_plain(cursor)?,
             },
             opcode::FUNCTION_PRERELEASE => {
-                let name = "function library, prerelease form";
-                return Err(Error::UnsupportedOpcode { opcode, name, at }.into());
+                Event::Function(functions::read_prerelease(cursor, limit, &mut scratch.first)?)
+            }
+            opcode::MODULE_AUX => {
+                let (module, when) = module::read_aux(cursor)?;
+                self.state = State::ModuleAux;
+                Event::ModuleAux { module, when }
             }
             opcode::SLOT_IMPORT if self.flavor == Flavor::Valkey => {
-                let name = "state of a slot import";
-                return Err(Error::UnsupportedOpcode { opcode, name, at }.into());
+                slots::read_import(cursor, limit, &mut scratch.first)?
             }
             byte => return Err(Error::UnknownType { byte, at }.into()),
         })

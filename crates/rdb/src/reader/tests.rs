@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Access, Flavor, ModuleId, Value, WriteOptions, Writer};
+use crate::{Access, Flavor, Shape, Value, WriteOptions, Writer};
 
 mod collections;
 mod elements;
@@ -37,7 +37,14 @@ fn line(event: &Event<'_>) -> String {
         Event::Resize { keys, expires } => format!("resize {keys} {expires}\n"),
         Event::SlotInfo { slot, keys, expires } => format!("slot {slot} {keys} {expires}\n"),
         Event::Function(code) => format!("function {}\n", code.escape_ascii()),
-        Event::ModuleAux { module } => format!("module {module}\n"),
+        Event::SlotImport { job, ranges } => {
+            format!("import {} {:?}\n", job.escape_ascii(), ranges.collect::<Vec<_>>())
+        }
+        Event::KeyMeta { class } => format!("meta {class}\n"),
+        Event::ModuleAux { module, when } => format!("module {module} at {when}\n"),
+        Event::Module(module) => format!(". {module}\n"),
+        Event::ModulePart(part) => format!(". {part:?}\n"),
+        Event::EndOfModuleAux => ".\n".to_owned(),
         Event::Entry { key, expiry_ms, idle, freq, value } => {
             let value = match value {
                 Value::String(value) => value.escape_ascii().to_string(),
@@ -45,8 +52,12 @@ fn line(event: &Event<'_>) -> String {
             };
             format!("{} = {value}{}\n", key.escape_ascii(), about(*expiry_ms, *idle, *freq))
         }
-        Event::Begin { key, expiry_ms, idle, freq, kind, len } => {
-            format!("{} = {kind} of {len}{}\n", key.escape_ascii(), about(*expiry_ms, *idle, *freq))
+        Event::Begin { key, expiry_ms, idle, freq, kind, shape, len } => {
+            let shape = match shape {
+                Shape::ExpiringFields => " with expiries",
+                _ => "",
+            };
+            format!("{} = {kind} of {len}{shape}{}\n", key.escape_ascii(), about(*expiry_ms, *idle, *freq))
         }
         Event::Element(element) => format!(". {}\n", element.escape_ascii()),
         Event::Elements(compact) => format!(". {} {}\n", compact.kind(), texts(compact.entries())),
@@ -66,8 +77,8 @@ fn line(event: &Event<'_>) -> String {
             });
             format!(". node {}: {}\n", node.id(), entries.collect::<Vec<_>>().join(", "))
         }
-        Event::StreamMeta(meta) => format!(
-            ". length {} last {} first {} deleted {} added {}\n",
+        Event::StreamMeta { meta, groups } => format!(
+            ". length {} last {} first {} deleted {} added {} groups {groups}\n",
             meta.length, meta.last_id, meta.first_id, meta.max_deleted_id, meta.entries_added
         ),
         Event::Group { name, last_id, entries_read, pending } => {
@@ -78,6 +89,17 @@ fn line(event: &Event<'_>) -> String {
             format!(". . consumer {} {seen_ms} {active_ms} of {pending}\n", name.escape_ascii())
         }
         Event::ConsumerPending(id) => format!(". . . {id}\n"),
+        Event::Consumers(count) => format!(". . {count} consumers\n"),
+        Event::Nacks(count) => format!(". . {count} nacks\n"),
+        Event::Nack(id) => format!(". . . {id}\n"),
+        Event::Idempotence { duration_s, max_entries, producers } => {
+            format!(". {duration_s} s, {max_entries} entries, {producers} producers\n")
+        }
+        Event::Producer { name, entries } => format!(". . {} with {entries}\n", name.escape_ascii()),
+        Event::ProducerEntry { name, id } => format!(". . . {} is {id}\n", name.escape_ascii()),
+        Event::IdempotenceCounts { added, duplicates } => format!(". {added} added, {duplicates} twice\n"),
+        Event::Cursor(cursor) => format!(". cursor {cursor:?}\n"),
+        Event::Cell { index, value } => format!(". {index}: {}\n", value.escape_ascii()),
         Event::EndOfKey => ".\n".to_owned(),
         Event::End { checksum: Some(checksum) } => format!("end {checksum:016x}\n"),
         Event::End { checksum: None } => "end\n".to_owned(),
@@ -153,44 +175,79 @@ fn everything_that_is_no_entry() {
 }
 
 #[test]
-fn module_data_is_skipped_part_by_part() {
-    let start = b"\xf7\x81\0\0\0\0\0\0\x04\x05\x02\x01";
-    let parts: [&[u8]; 7] = [
-        b"\x01\x2a",
-        b"\x02\x40\x80",
-        b"\x03abcd",
-        b"\x04abcdefgh",
-        b"\x05\x03str",
-        b"\x05\xc0\x01",
-        b"\x05\xc3\x02\x01\0a",
-    ];
-    let whole = [&start[..], &parts.concat(), b"\0"].concat();
-    check(&whole, "module AAAAAAAAB version 5\nend\n");
-    check(&[&start[..], b"\x06"].concat(), "module data at offset 21 has the unknown part 6\n");
-    check(b"\xf7\x01\x01\x01", "module data at offset 11 has the unknown part 1\n");
-    // A long part passes through without being kept.
-    let mut reader = Reader::default();
-    reader.feed(&[b"REDIS0010", &start[..], b"\x05\x80\x10\0\0\0"].concat());
-    while reader.next().unwrap().is_some() {}
-    for _ in 0..4096 {
-        reader.feed(&[0; 65536]);
-        assert_eq!(reader.next(), Ok(None));
-        assert!(reader.leftover().is_empty());
+fn slots_of_a_cluster() {
+    check(b"\xfa\x09slot-info\x077,2,1,0", "slot 7 2 1\nend\n");
+    check(b"\xfa\x09slot-info\x01x", "aux slot-info = x\nend\n");
+    let import = b"VALKEY080\xf3\x03job\x02\x00\x05\x07\x7f\xff\xff\0\0\0\0\0\0\0\0";
+    check_all(import, "Valkey 80\nimport job [(0, 5), (7, 16383)]\nend\n");
+    for ranges in [&b"\x01\x05\x04"[..], b"\x01\x05\x80\0\0\x40\0"] {
+        let bytes = [b"VALKEY080\xf3\x03job", ranges].concat();
+        check_all(&bytes, "Valkey 80\nthe hash slots at offset 15 are none\n");
     }
-    reader.feed(b"\0\xff\0\0\0\0\0\0\0\0");
-    assert!(matches!(reader.next(), Ok(Some(Event::ModuleAux { module: ModuleId(1029) }))));
-    assert!(reader.buf.capacity() <= 2 * 65536);
+    check_all(b"VALKEY080\xf3\x03job\x80\0\0\x40\x01", "Valkey 80\nthe hash slots at offset 14 are none\n");
+}
+
+#[test]
+fn a_library_of_a_prerelease_gets_the_line_that_says_its_name() {
+    check(b"\xf6\x03lib\x03LUA\x00\x04code", "function #!lua name=lib\\ncode\nend\n");
+    check(b"\xf6\x03lib\x03LUA\x01\x04text\x04code", "function #!lua name=lib\\ncode\nend\n");
+}
+
+/// All kinds of parts of what a module keeps, and how they are reported.
+const PARTS: (&[u8], &str) = (
+    b"\x01\x2a\x01\x81\xff\xff\xff\xff\xff\xff\xff\xfe\x02\x40\x80\x03\0\0\x80\x3f\x04\0\0\0\0\0\0\0\x40\x05\x03str\x05\xc0\x01\
+      \x05\xc3\x02\x01\0a\0",
+    ". Signed(42)\n. Signed(-2)\n. Unsigned(128)\n. Float(1.0)\n. Double(2.0)\n. String([115, 116, 114])\n\
+     . String([49])\n. String([97])\n.\n",
+);
+
+#[test]
+fn what_modules_keep() {
+    let start = b"\xf7\x81\0\0\0\0\0\0\x04\x05\x02\x01";
+    let (parts, lines) = PARTS;
+    check(&[start, parts].concat(), &format!("module AAAAAAAAB version 5 at 1\n{lines}end\n"));
+    check(
+        &[&start[..], b"\x06"].concat(),
+        "module AAAAAAAAB version 5 at 1\nmodule data at offset 21 has the unknown part 6\n",
+    );
+    check(b"\xf7\x01\x01\x01", "module data at offset 11 has the unknown part 1\n");
+    let value = [b"\xfc\x01\0\0\0\0\0\0\0\x07\x01k\x81\0\0\0\0\0\0\x04\x05", parts].concat();
+    check(
+        &[&value[..], b"\0\x01a\x01b"].concat(),
+        &format!("k = module of 0 at 1\n. AAAAAAAAB version 5\n{lines}a = b\nend\n"),
+    );
+}
+
+#[test]
+fn metadata_of_a_key_is_passed_over() {
+    let (parts, _) = PARTS;
+    let items = [
+        &b"\xfc\x01\0\0\0\0\0\0\0\xf3\x02\x01\0\0\0"[..],
+        parts,
+        b"\x02\0\0\0",
+        parts,
+        b"\0\x01a\x01b",
+    ];
+    let bytes = [&b"REDIS0013"[..], &items.concat(), b"\xff\0\0\0\0\0\0\0\0"].concat();
+    check_all(&bytes, "Redis 13\nmeta 1\nmeta 2\na = b at 1\nend\n");
+    check_all(b"REDIS0013\xf3\0\0\x01a\x01b\xff\0\0\0\0\0\0\0\0", "Redis 13\na = b\nend\n");
 }
 
 #[test]
 fn what_is_not_read_is_named() {
-    check(b"\x07\x01a\x00", "value type 7 (module) at offset 9 is not supported\n");
-    check(b"\x06\x01a\x00", "value type 6 (module, first form) at offset 9 is not supported\n");
-    check(b"\x1a\x01a\x00", "byte 26 at offset 9 is neither an opcode nor a value type\n");
+    check(
+        b"\x06\x01a\x00",
+        "value type 6 (module, in the form of the first prerelease of Redis 4) at offset 9 is not supported\n",
+    );
+    check(b"\x1d\x01a\x00", "value type 29 (hash with a template of its own) at offset 9 is not supported\n");
+    check(b"\x21\x01a\x00", "value type 33 (rate limiter) at offset 9 is not supported\n");
+    check(b"\x22\x01a\x00", "byte 34 at offset 9 is neither an opcode nor a value type\n");
     check(b"\x08", "byte 8 at offset 9 is neither an opcode nor a value type\n");
-    check(b"\xf2", "byte 242 at offset 9 is neither an opcode nor a value type\n");
-    check(b"\xf3", "byte 243 at offset 9 is neither an opcode nor a value type\n");
-    check(b"\xf6", "opcode 246 (function library, prerelease form) at offset 9 is not supported\n");
+    check(b"\xf1", "byte 241 at offset 9 is neither an opcode nor a value type\n");
+    check_all(
+        b"VALKEY080\xf2\xff",
+        "Valkey 80\nbyte 242 at offset 9 is neither an opcode nor a value type\n",
+    );
     check(
         b"\xf8\x01\xfe\0",
         "expiry or access information for a key is followed by opcode 254 at offset 11\n",
@@ -199,10 +256,6 @@ fn what_is_not_read_is_named() {
     check(
         b"\xfe\xc0\0",
         "a string encoding (byte 0xc0) stands at offset 10 where a plain length is expected\n",
-    );
-    check_all(
-        b"VALKEY080\xf3",
-        "Valkey 80\nopcode 243 (state of a slot import) at offset 9 is not supported\n",
     );
     check_all(b"HTTP/1.1 200 OK", "not an RDB stream: no known magic word at offset 0\n");
     check_all(b"REDIS0099", "RDB version 99 at offset 5 is not supported\n");

@@ -56,6 +56,16 @@ pub enum StreamNodeError {
     WrongCount,
 }
 
+impl StreamNodeError {
+    /// The offset within the bytes of what is wrong, where there is one.
+    pub fn offset(&self) -> Option<usize> {
+        match self {
+            StreamNodeError::Listpack(error) => Some(error.at()),
+            _ => None,
+        }
+    }
+}
+
 /// A node of a stream, checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamNode<'a> {

@@ -6,45 +6,97 @@ use crate::form::StreamForm;
 use crate::value::Scratch;
 use crate::{Error, Event, length, string};
 
-/// What is left of a stream. Its parts come in the order of the fields; a group is followed by its pending entries, then by its
-/// consumers, each of which is followed by the ids of those entries that are its own.
+/// What is left of a stream.
+///
+/// ```text
+/// Nodes ─▶ Meta ─▶ Groups ─▶ Pending ─▶ Consumers ─▶ Consumer ─▶ Own ─▶ Nacks ─▶ Nack
+///                    ▲ │                                ▲  │     │               │
+///                    │ ▼                                └──┴─────┘               │
+///                    └─┬─────────────────────────────────────────────────────────┘
+///                      ▼
+///                 Idempotence ─▶ Producers ─▶ Entries ─▶ Counts ─▶ Done
+/// ```
+///
+/// A state with nothing left to read is passed over: see [`advance`](StreamRest::advance).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StreamRest {
     form: StreamForm,
-    nodes: u64,
-    meta: bool,
-    groups: u64,
-    pending: u64,
+    state: State,
+    /// What is left of the nodes, then of the groups, then of the producers.
+    outer: u64,
+    /// Of the group's consumers.
     consumers: u64,
-    own: u64,
+    /// Of pending entries, of a consumer's, of those that are nobody's, of a producer's: of those that the state is about.
+    inner: u64,
     /// The ids of the first and last entry so far.
     ends: Option<(StreamId, StreamId)>,
     /// The id that the next one has to be above, in nodes and in lists of pending entries.
     above: Option<StreamId>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Nodes,
+    Meta,
+    Groups,
+    Pending,
+    Consumers,
+    Consumer,
+    Own,
+    Nacks,
+    Nack,
+    Idempotence,
+    Producers,
+    Entries,
+    Counts,
+    Done,
+}
+
 impl StreamRest {
     pub(crate) fn new(form: StreamForm, nodes: u64) -> StreamRest {
-        StreamRest {
+        let mut rest = StreamRest {
             form,
-            nodes,
-            meta: true,
-            groups: 0,
-            pending: 0,
+            state: State::Nodes,
+            outer: nodes,
             consumers: 0,
-            own: 0,
+            inner: 0,
             ends: None,
             above: None,
-        }
+        };
+        rest.advance();
+        rest
     }
 
-    /// Number of nodes that are left.
+    /// Number of nodes, before the first has been read.
     pub(crate) fn nodes(&self) -> u64 {
-        self.nodes
+        self.outer
     }
 
     pub(crate) fn is_done(&self) -> bool {
-        !self.meta && self.groups == 0 && self.pending == 0 && self.consumers == 0 && self.own == 0
+        self.state == State::Done
+    }
+
+    /// Goes on to the next state in which there is something to read.
+    fn advance(&mut self) {
+        loop {
+            self.state = match self.state {
+                State::Nodes if self.outer == 0 => State::Meta,
+                State::Groups if self.outer == 0 => match self.form {
+                    StreamForm::Fourth | StreamForm::Fifth => State::Idempotence,
+                    _ => State::Done,
+                },
+                State::Pending if self.inner == 0 => State::Consumers,
+                State::Own if self.inner == 0 => State::Consumer,
+                State::Consumer if self.consumers == 0 => match self.form {
+                    StreamForm::Fifth => State::Nacks,
+                    _ => State::Groups,
+                },
+                State::Nack if self.inner == 0 => State::Groups,
+                State::Entries if self.inner == 0 => State::Producers,
+                State::Producers if self.outer == 0 => State::Counts,
+                _ => return,
+            };
+        }
     }
 
     /// Reads the next part. An incomplete one leaves no trace.
@@ -55,22 +107,63 @@ impl StreamRest {
         limit: u64,
         scratch: &'a mut Scratch,
     ) -> Result<Event<'a>, Stop> {
-        if self.nodes > 0 {
-            self.node(cursor, limit, scratch)
-        } else if self.meta {
-            self.read_meta(cursor)
-        } else if self.pending > 0 {
-            self.pending(cursor)
-        } else if self.own > 0 {
-            let id = self.next_id(cursor)?;
-            self.own -= 1;
-            self.above = Some(id);
-            Ok(Event::ConsumerPending(id))
-        } else if self.consumers > 0 {
-            self.consumer(cursor, limit, scratch)
-        } else {
-            self.group(cursor, limit, scratch)
-        }
+        let event = match self.state {
+            State::Nodes => self.node(cursor, limit, scratch)?,
+            State::Meta => self.meta(cursor)?,
+            State::Groups => self.group(cursor, limit, scratch)?,
+            State::Pending => self.pending(cursor)?,
+            State::Consumers => {
+                self.consumers = length::read_plain(cursor)?;
+                self.state = State::Consumer;
+                Event::Consumers(self.consumers)
+            }
+            State::Consumer => self.consumer(cursor, limit, scratch)?,
+            State::Own => {
+                let id = self.next_id(cursor)?;
+                self.inner -= 1;
+                self.above = Some(id);
+                Event::ConsumerPending(id)
+            }
+            State::Nacks => {
+                self.inner = length::read_plain(cursor)?;
+                self.state = State::Nack;
+                Event::Nacks(self.inner)
+            }
+            State::Nack => {
+                // In the order in which they were given back, not by id.
+                let id = StreamId::from_bytes(cursor.array()?);
+                self.inner -= 1;
+                Event::Nack(id)
+            }
+            State::Idempotence => {
+                let (duration_s, max_entries) = (length::read_plain(cursor)?, length::read_plain(cursor)?);
+                self.outer = length::read_plain(cursor)?;
+                self.state = State::Producers;
+                Event::Idempotence { duration_s, max_entries, producers: self.outer }
+            }
+            State::Producers => {
+                let name = string::read(cursor, limit, &mut scratch.first)?;
+                self.inner = length::read_plain(cursor)?;
+                self.outer -= 1;
+                self.state = State::Entries;
+                Event::Producer { name, entries: self.inner }
+            }
+            State::Entries => {
+                let name = string::read(cursor, limit, &mut scratch.first)?;
+                let id = read_id(cursor)?;
+                self.inner -= 1;
+                Event::ProducerEntry { name, id }
+            }
+            State::Counts => {
+                let (added, duplicates) = (length::read_plain(cursor)?, length::read_plain(cursor)?);
+                self.state = State::Done;
+                Event::IdempotenceCounts { added, duplicates }
+            }
+            // Nobody asks for more of what is done.
+            State::Done => Event::EndOfKey,
+        };
+        self.advance();
+        Ok(event)
     }
 
     fn node<'a>(
@@ -83,19 +176,22 @@ impl StreamRest {
         let key = string::read(cursor, limit, &mut scratch.first)?;
         let reason = "the id of a node has not 16 bytes";
         let id = <[u8; StreamId::LEN]>::try_from(key).map_err(|_| Error::BadStream { reason, at })?;
-        let at = cursor.at();
-        let bytes = string::read(cursor, limit, &mut scratch.second)?;
-        let checked = StreamNode::check(StreamId::from_bytes(id), bytes, self.above)
-            .map_err(|reason| Error::BadStreamNode { reason, at })?;
+        let string = cursor.at();
+        let located = string::read_located(cursor, limit, &mut scratch.second)?;
+        let checked =
+            StreamNode::check(StreamId::from_bytes(id), located.bytes, self.above).map_err(|reason| {
+                let at = located.offset_of(string, reason.offset());
+                Error::BadStreamNode { reason, string, at }
+            })?;
         if let Some((first, last)) = checked.ends {
             self.ends = Some((self.ends.map_or(first, |(first, _)| first), last));
         }
         self.above = checked.last.or(self.above);
-        self.nodes -= 1;
+        self.outer -= 1;
         Ok(Event::StreamNode(checked.node))
     }
 
-    fn read_meta<'a>(&mut self, cursor: &mut Cursor<'a>) -> Result<Event<'a>, Stop> {
+    fn meta<'a>(&mut self, cursor: &mut Cursor<'a>) -> Result<Event<'a>, Stop> {
         let at = cursor.at();
         let length = length::read_plain(cursor)?;
         let last_id = read_id(cursor)?;
@@ -116,9 +212,9 @@ impl StreamRest {
         if !reason.is_empty() {
             return Err(Error::BadStream { reason, at }.into());
         }
-        self.groups = length::read_plain(cursor)?;
-        self.meta = false;
-        Ok(Event::StreamMeta(meta))
+        self.outer = length::read_plain(cursor)?;
+        self.state = State::Groups;
+        Ok(Event::StreamMeta { meta, groups: self.outer })
     }
 
     fn group<'a>(
@@ -137,9 +233,8 @@ impl StreamRest {
             EntriesRead::Unrecorded
         };
         let pending = length::read_plain(cursor)?;
-        let consumers = if pending == 0 { length::read_plain(cursor)? } else { 0 };
-        self.groups -= 1;
-        (self.pending, self.consumers, self.above) = (pending, consumers, None);
+        self.outer -= 1;
+        (self.state, self.inner, self.above) = (State::Pending, pending, None);
         Ok(Event::Group { name, last_id, entries_read, pending })
     }
 
@@ -147,10 +242,8 @@ impl StreamRest {
         let id = self.next_id(cursor)?;
         let delivered_ms = i64::from_le_bytes(cursor.array()?);
         let deliveries = length::read_plain(cursor)?;
-        // The number of consumers comes behind the last of these. It is read with it, since it makes no event of its own.
-        let consumers = if self.pending == 1 { length::read_plain(cursor)? } else { 0 };
-        self.pending -= 1;
-        (self.consumers, self.above) = (consumers, Some(id));
+        self.inner -= 1;
+        self.above = Some(id);
         Ok(Event::Pending { id, delivered_ms, deliveries })
     }
 
@@ -166,7 +259,7 @@ impl StreamRest {
             if self.form >= StreamForm::Third { i64::from_le_bytes(cursor.array()?) } else { seen_ms };
         let pending = length::read_plain(cursor)?;
         self.consumers -= 1;
-        (self.own, self.above) = (pending, None);
+        (self.state, self.inner, self.above) = (State::Own, pending, None);
         Ok(Event::Consumer { name, seen_ms, active_ms, pending })
     }
 

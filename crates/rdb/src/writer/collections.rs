@@ -41,6 +41,27 @@ impl Writer {
         self.paid();
     }
 
+    /// A node of a list, given as the bytes of a listpack.
+    pub(super) fn whole_list_node(&mut self, pack: &[u8]) {
+        self.put_length(PACKED);
+        self.put_string(pack);
+        self.paid();
+    }
+
+    /// Begins a key that holds a list of so many elements, without nodes: the oldest form, which every server reads. A
+    /// [`list_string`](Writer::list_string) for each follows.
+    pub fn begin_strings(&mut self, key: &[u8], len: u64, expiry_ms: Option<u64>, access: Option<Access>) {
+        self.begin_entry(form::LIST, key, expiry_ms, access);
+        self.put_length(len);
+        self.owed = len;
+    }
+
+    /// An element of a list without nodes.
+    pub fn list_string(&mut self, element: &[u8]) {
+        self.put_string(element);
+        self.paid();
+    }
+
     /// A node of a list, of elements that are encoded already: what stands in a listpack between its header and its end mark.
     pub fn packed_list_node(&mut self, entries: &[u8], count: usize) {
         self.put_length(PACKED);

@@ -11,6 +11,7 @@ fn check_in(magic: &[u8], items: &[u8], expected: &str) {
     let head = match magic {
         b"VALKEY080" => "Valkey 80",
         b"REDIS0012" => "Redis 12",
+        b"REDIS0015" => "Redis 15",
         _ => "Redis 10",
     };
     check_all(&bytes, &format!("{head}\n{expected}"));
@@ -54,12 +55,15 @@ fn sets() {
     check(&[b"\x14\x01k", &pack(&["a", "a"])[..]].concat(), &twice("set"));
     check(
         b"\x0b\x01k\x0c\x02\0\0\0\x02\0\0\0\x02\0\x02\0",
-        "damaged set in the string at offset 12: number 1 of an intset is not above the one before it\n",
+        "damaged set at offset 12 (in the string at offset 12: number 1 of an intset is not above the one before it)\n",
     );
 }
 
 fn twice(kind: &str) -> String {
-    format!("damaged {kind} in the string at offset 12: {}\n", CompactError::Duplicate)
+    format!(
+        "damaged {kind} at offset 12 (in the string at offset 12: {})\n",
+        CompactError::Duplicate
+    )
 }
 
 #[test]
@@ -81,7 +85,7 @@ fn hashes() {
     check(b"\x04\x01k\x02\x01f\x01v\xc0\x07\xc0\x08", "k = hash of 2\n. f = v\n. 7 = 8\n.\nend\n");
     check(
         b"\x09\x01k\x09\x01\x01f\x01\0v\xff",
-        "damaged hash in the string at offset 12: misplaced end mark of a zipmap at its offset 6\n",
+        "damaged hash at offset 19 (in the string at offset 12: misplaced end mark of a zipmap at its offset 6)\n",
     );
     check(b"\x09\x01k\x07\x01\x01f\x01\0v\xff", "k = hash [f v]\nend\n");
     let ziplist = b"\x10\x10\0\0\0\x0d\0\0\0\x02\0\0\x01f\x03\xf8\xff";
@@ -94,15 +98,15 @@ fn hashes() {
 fn fields_that_expire() {
     const NONE: &[u8] = &[0xff; 8];
     let valkey = [b"\x16\x01k\x02\x01f\x01v\x15\xcd\x5b\x07\0\0\0\0\x01g\x01w", NONE].concat();
-    check_in(b"VALKEY080", &valkey, "k = hash of 2\n. f = v at 123456789\n. g = w\n.\nend\n");
+    check_in(b"VALKEY080", &valkey, "k = hash of 2 with expiries\n. f = v at 123456789\n. g = w\n.\nend\n");
     let past = b"\x16\x01k\x01\x01f\x01v\xfe\xff\xff\xff\xff\xff\xff\xff";
-    check_in(b"VALKEY080", past, "k = hash of 1\nthe expiry of a field at offset 17 is no time\n");
+    check_in(b"VALKEY080", past, "k = hash of 1 with expiries\nthe expiry of a field at offset 17 is no time\n");
 
     let redis = b"\x18\x01k\x15\xcd\x5b\x07\0\0\0\0\x03\x01\x01f\x01v\0\x01g\x01w\x03\x01h\x01x";
-    let expected = "k = hash of 3\n. f = v at 123456789\n. g = w\n. h = x at 123456791\n.\nend\n";
+    let expected = "k = hash of 3 with expiries\n. f = v at 123456789\n. g = w\n. h = x at 123456791\n.\nend\n";
     check_in(b"REDIS0012", redis, expected);
     let far = b"\x18\x01k\xff\xff\xff\xff\xff\xff\xff\x7f\x01\x02\x01f\x01v";
-    check_in(b"REDIS0012", far, "k = hash of 1\nthe expiry of a field at offset 21 is no time\n");
+    check_in(b"REDIS0012", far, "k = hash of 1 with expiries\nthe expiry of a field at offset 21 is no time\n");
     let negative = b"\x18\x01k\xff\xff\xff\xff\xff\xff\xff\xff\x01\x02\x01f\x01v";
     check_in(b"REDIS0012", negative, "the expiry of a field at offset 12 is no time\n");
 
@@ -116,7 +120,7 @@ fn fields_that_expire() {
     check_in(
         b"REDIS0012",
         b"\x16\x01k\x02\x05\x01f\x01v\0\x01g\x01w",
-        "k = hash of 2\n. f = v at 5\n. g = w\n.\nend\n",
+        "k = hash of 2 with expiries\n. f = v at 5\n. g = w\n.\nend\n",
     );
     check_in(b"REDIS0012", &[b"\x17\x01k", &listpack[..]].concat(), "k = hash [f v 5 g w 0]\nend\n");
     // What Redis numbers 24 Valkey does not have.
@@ -134,8 +138,8 @@ fn streams() {
     let nodes = [&b"\x01k\x02"[..], &stream_node(1), &stream_node(2)].concat();
     let first = [b"\x0f", &nodes[..], b"\x02\x02\x05", b"\0"].concat();
     let expected = "k = stream of 2\n. node 1-5: 1-5 [a x]\n. node 2-5: 2-5 [a x]\n";
-    let meta = ". length 2 last 2-5 first 1-5 deleted 0-0 added 2\n";
-    check(&first, &format!("{expected}{meta}.\nend\n"));
+    let meta = ". length 2 last 2-5 first 1-5 deleted 0-0 added 2 groups GROUPS\n";
+    check(&first, &format!("{expected}{}.\nend\n", meta.replace("GROUPS", "0")));
 
     let id = |ms: u8| [&[0; 7][..], &[ms], &[0; 7], &[5]].concat();
     let pending = |ms: u8| [&id(ms)[..], &[9, 0, 0, 0, 0, 0, 0, 0, 3]].concat();
@@ -148,13 +152,14 @@ fn streams() {
     };
     let text = |read: &str, active: i64| {
         format!(
-            ". group g 2-5 {read} of 2\n. . 1-5 9 3\n. . 2-5 9 3\n. . consumer alice 7 {active} of 2\n. . . 1-5\n\
-             . . . 2-5\n. . consumer bob 7 {active} of 0\n. group h 0-0 {read} of 0\n.\nend\n"
+            ". group g 2-5 {read} of 2\n. . 1-5 9 3\n. . 2-5 9 3\n. . 2 consumers\n\
+             . . consumer alice 7 {active} of 2\n. . . 1-5\n. . . 2-5\n. . consumer bob 7 {active} of 0\n\
+             . group h 0-0 {read} of 0\n. . 0 consumers\n.\nend\n"
         )
     };
     let first = [b"\x0f", &nodes[..], b"\x02\x02\x05", &groups(b"", b"")].concat();
-    check(&first, &format!("{expected}{meta}{}", text("Unrecorded", 7)));
-    let meta = ". length 2 last 2-5 first 1-5 deleted 0-7 added 9\n";
+    check(&first, &format!("{expected}{}{}", meta.replace("GROUPS", "2"), text("Unrecorded", 7)));
+    let meta = ". length 2 last 2-5 first 1-5 deleted 0-7 added 9 groups 2\n";
     let second = [b"\x13", &nodes[..], b"\x02\x02\x05\x01\x05\0\x07\x09", &groups(b"\x04", b"")].concat();
     check(&second, &format!("{expected}{meta}{}", text("Count(4)", 7)));
     let unknown = b"\x81\xff\xff\xff\xff\xff\xff\xff\xff";
@@ -164,7 +169,7 @@ fn streams() {
     // A stream may be empty.
     check(
         b"\x13\x01k\0\0\x09\0\0\0\0\0\0\0",
-        "k = stream of 0\n. length 0 last 9-0 first 0-0 deleted 0-0 added 0\n.\nend\n",
+        "k = stream of 0\n. length 0 last 9-0 first 0-0 deleted 0-0 added 0 groups 0\n.\nend\n",
     );
 }
 
@@ -178,7 +183,8 @@ fn damaged_streams() {
     check(
         &order,
         &format!(
-            "k = stream of 2\n. node 2-5: 2-5 [a x]\ndamaged entries of a stream in the string at offset {at}: {reason}\n"
+            "k = stream of 2\n. node 2-5: 2-5 [a x]\n\
+             damaged entries of a stream at offset {at} (in the string at offset {at}: {reason})\n"
         ),
     );
     let above = [&b"\x0f\x01k\x01"[..], &stream_node(2), b"\x01\x02\x04\0"].concat();
@@ -190,6 +196,92 @@ fn damaged_streams() {
     check(none, "k = stream of 0\ndamaged stream at offset 13: a stream with a length has no entries\n");
     let id = [0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
     let twice = [b"\x0f\x01k\0\0\0\0\x01\x01g\0\0\x02", &id[..], &[0; 9], &id, &[0; 9]].concat();
-    let found = "k = stream of 0\n. length 0 last 0-0 first 0-0 deleted 0-0 added 0\n. group g 0-0 Unrecorded of 2\n. . 1-0 0 0\n";
+    let found = "k = stream of 0\n. length 0 last 0-0 first 0-0 deleted 0-0 added 0 groups 1\n. group g 0-0 Unrecorded of 2\n. . 1-0 0 0\n";
     check(&twice, &format!("{found}damaged stream at offset 47: pending entries are not in order\n"));
+}
+
+#[test]
+fn streams_of_later_versions() {
+    let id = |ms: u8| [&[0; 7][..], &[ms], &[0; 7], &[5]].concat();
+    let start = [b"\x01k\x01", &stream_node(1)[..], b"\x01\x01\x05\x01\x05\0\0\x01"].concat();
+    let expected = "k = stream of 1\n. node 1-5: 1-5 [a x]\n. length 1 last 1-5 first 1-5 deleted 0-0 added 1";
+    // A message of a producer is remembered.
+    let known = b"\x40\x64\x0a\x01\x04prod\x01\x03iid\x01\x05\x07\x02";
+    let lines = ". 100 s, 10 entries, 1 producers\n. . prod with 1\n. . . iid is 1-5\n. 7 added, 2 twice\n";
+    let fourth = [b"\x1a", &start[..], b"\0", known].concat();
+    check_in(b"REDIS0015", &fourth, &format!("{expected} groups 0\n{lines}.\nend\n"));
+    let none = [b"\x1a", &start[..], b"\0\x40\x64\x0a\0\0\0"].concat();
+    let lines_of_none = ". 100 s, 10 entries, 0 producers\n. 0 added, 0 twice\n";
+    check_in(b"REDIS0015", &none, &format!("{expected} groups 0\n{lines_of_none}.\nend\n"));
+    // A pending entry is nobody's.
+    let pending = [&id(1)[..], &[9, 0, 0, 0, 0, 0, 0, 0, 3]].concat();
+    let fifth =
+        [b"\x1b", &start[..], b"\x01\x01g\x01\x05\x01\x01", &pending, b"\0\x01", &id(1), known].concat();
+    let group = ". group g 1-5 Count(1) of 1\n. . 1-5 9 3\n. . 0 consumers\n. . 1 nacks\n. . . 1-5\n";
+    check_in(b"REDIS0015", &fifth, &format!("{expected} groups 1\n{group}{lines}.\nend\n"));
+}
+
+#[test]
+fn arrays() {
+    let cells =
+        b"\x00\x00\x01a\x05\x01\xfe\xff\xff\xff\xff\xff\xff\xff\x06\x02\0\0\0\0\0\0\xf8\x3f\x07\x02\0\0\0\0\0\0\0\x40\x08\x03\x02bc";
+    let lines = ". 0: a\n. 5: -2\n. 6: 1.5\n. 7: 2.0\n. 8: bc\n.\nend\n";
+    let without = [b"\x1c\x01k\x05\0", &cells[..]].concat();
+    check_in(b"REDIS0015", &without, &format!("k = array of 5\n. cursor None\n{lines}"));
+    let with = [b"\x1c\x01k\x05\x01\x31", &cells[..]].concat();
+    check_in(b"REDIS0015", &with, &format!("k = array of 5\n. cursor Some(49)\n{lines}"));
+    let damaged = |items: &[u8], expected: &str| check_in(b"REDIS0015", items, expected);
+    damaged(b"\x1c\x01k\0\0", "damaged array at offset 12: it has no elements\n");
+    damaged(b"\x1c\x01k\x01\x02", "damaged array at offset 13: a cursor is there or is not\n");
+    let begun = "k = array of 2\n. cursor None\n. 1: a\n";
+    damaged(
+        b"\x1c\x01k\x02\0\x01\0\x01a\x01\0\x01b",
+        &format!("{begun}damaged array at offset 18: its elements are not in order\n"),
+    );
+    damaged(
+        b"\x1c\x01k\x02\0\x01\0\x01a\x02\x04",
+        &format!("{begun}damaged array at offset 19: an element is of an unknown form\n"),
+    );
+}
+
+#[test]
+fn hashes_with_templates() {
+    let template = b"\xf2\x07\x03\x03age\x04name\x05email";
+    let packed = [&template[..], b"\x1e\x01k", &pack(&["7", "42", "Ann", "a@b"])].concat();
+    check_in(b"REDIS0015", &packed, "k = hash [age 42 name Ann email a@b]\nend\n");
+    let strings = [&template[..], b"\x20\x01k\x07\xc0\x2a\x03Ann\x03a@b\0\x01a\x01b"].concat();
+    check_in(
+        b"REDIS0015",
+        &strings,
+        "k = hash of 3\n. age = 42\n. name = Ann\n. email = a@b\n.\na = b\nend\n",
+    );
+    // A payload's is written out.
+    check_in(b"REDIS0015", b"\x1f\x01k\x01\x03age\xc0\x2a", "k = hash of 1\n. age = 42\n.\nend\n");
+    let damaged = |items: &[&[u8]], expected: &str| {
+        let expected = format!("damaged template of a hash at offset {expected}\n");
+        check_in(b"REDIS0015", &items.concat(), &expected);
+    };
+    damaged(&[b"\xf2\x07\0"], "10: it has no fields");
+    damaged(&[template, template], "28: its number is another's");
+    damaged(&[b"\xf2\x07\x02\x01b\x01a"], "14: its fields are not in order");
+    damaged(&[b"\xf2\x07\x02\x01a\x01a"], "14: its fields are not in order");
+    damaged(&[template, b"\x20\x01k\x08"], "30: nothing has its number");
+    damaged(&[template, b"\x1e\x01k", &pack(&["8", "1"])], "30: nothing has its number");
+    damaged(&[template, b"\x1e\x01k", &pack(&["x", "1"])], "30: a number is missing");
+    let few = "30: a hash has not as many values as its template has fields";
+    damaged(&[template, b"\x1e\x01k", &pack(&["7", "1"])], few);
+}
+
+#[test]
+fn a_fault_inside_a_string_has_its_own_offset() {
+    // The second entry of the listpack, at its offset 9, begins with a byte that begins none.
+    let mut bytes = pack(&["a", "b"]);
+    bytes[1 + 9] = 0xfe;
+    let expected = "damaged hash at offset 22 (in the string at offset 12: byte 0xfe at offset 9 begins no entry)\n";
+    check(&[b"\x10\x01k", &bytes[..]].concat(), expected);
+    // Where the bytes are packed, there is no place to point at.
+    let plain = bytes[1..].to_vec();
+    let packed = [b"\x10\x01k\xc3\x0e\x0d\x0c", &plain[..]].concat();
+    let expected = "damaged hash at offset 12 (in the string at offset 12: byte 0xfe at offset 9 begins no entry)\n";
+    check(&packed, expected);
 }

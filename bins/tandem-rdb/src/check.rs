@@ -23,6 +23,8 @@ struct Seen {
     functions: u64,
     modules: u64,
     checksum: Option<u64>,
+    /// What wrote the file, as it says itself.
+    writer: Option<String>,
     elements: Elements,
 }
 
@@ -58,6 +60,10 @@ pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Outcome> {
     let read = Source::open(&args.file, "checking")?.read(&mut |event, place| {
         match event {
             Event::Header { version, flavor } => seen.header = Some((version, flavor)),
+            Event::Aux { key: key @ (b"redis-ver" | b"valkey-ver"), value } => {
+                let make = if key.starts_with(b"redis") { "Redis" } else { "Valkey" };
+                seen.writer = Some(format!("{make} {}", value.escape_ascii()));
+            }
             Event::Function(_) => seen.functions += 1,
             Event::ModuleAux { .. } => seen.modules += 1,
             Event::Entry { .. } => seen.keys += 1,
@@ -84,13 +90,18 @@ pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Outcome> {
     let version = match seen.header {
         Some((version, Flavor::Redis)) => format!("RDB version {version}"),
         Some((version, Flavor::Valkey)) => format!("RDB version {version} of Valkey"),
-        None => "no RDB file".to_owned(),
+        None => String::new(),
     };
+    let by = seen.writer.map_or(String::new(), |writer| format!(", written by {writer}"));
     match read {
         Err(Stop::Failed(error)) => return Err(error),
+        Err(Stop::Damaged(damage)) if seen.header.is_none() => {
+            writeln!(out, "{name}: no dump: {}", damage.error)?;
+            return Ok(Outcome::Bad);
+        }
         Err(Stop::Damaged(damage)) => {
             writeln!(out, "{name}: damaged: {damage}")?;
-            writeln!(out, "{version}; {} keys came before that", seen.keys)?;
+            writeln!(out, "{version}{by}; {} keys came before that", seen.keys)?;
             return Ok(Outcome::Bad);
         }
         Ok(()) => {}
@@ -104,12 +115,12 @@ pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Outcome> {
         return Ok(Outcome::Bad);
     }
     let checksum = if seen.checksum.is_some() { "the checksum is right" } else { "there is no checksum" };
-    writeln!(out, "{name}: good: {version}, {} keys, {checksum}", seen.keys)?;
+    writeln!(out, "{name}: good: {version}{by}, {} keys, {checksum}", seen.keys)?;
     if seen.functions > 0 {
-        writeln!(out, "{} function libraries", seen.functions)?;
+        writeln!(out, "function libraries: {}", seen.functions)?;
     }
     if seen.modules > 0 {
-        writeln!(out, "data of {} modules, which was not looked into", seen.modules)?;
+        writeln!(out, "data of modules, which only they can judge: {}", seen.modules)?;
     }
     Ok(Outcome::Good)
 }

@@ -27,8 +27,14 @@ pub fn run(args: &ConvertArgs, out: &mut dyn Write) -> Result<Outcome> {
         drop_field_expiry: args.drop_field_expiry,
     };
     let target = Target::create(&args.to)?;
-    let mut converter =
-        Converter { writer: Writer::new(options), target, db: 0, key: Vec::new(), keys: 0, buffer: Vec::new() };
+    let mut converter = Converter {
+        writer: Writer::new(options),
+        target,
+        db: 0,
+        key: Vec::new(),
+        keys: 0,
+        buffer: Vec::new(),
+    };
     let read = Source::open(&args.from, "converting")?.read(&mut |event, _| converter.event(&event));
     read.map_err(|stop| stop.into_error(&args.from))?;
     converter.flush(0)?;
@@ -100,12 +106,11 @@ impl Converter {
                 WriteError::FieldExpiry { .. } => ": choose 12 or 80, or --drop-field-expiry",
                 _ => "",
             };
-            match self.keys {
-                0 => anyhow!("{error}{advice}"),
-                _ => {
-                    anyhow!("{error}, at key {} of database {}{advice}", text::quoted(&self.key), self.db)
-                }
-            }
+            let place = match self.keys {
+                0 => String::new(),
+                _ => format!("key {} of database {}: ", text::quoted(&self.key), self.db),
+            };
+            anyhow!("{place}{error}{advice}")
         })?;
         self.flush(FLUSH)
     }

@@ -49,7 +49,7 @@ fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("tandem-rdb: {error:#}");
-            ExitCode::from(2)
+            ExitCode::from(if error.is::<source::Damage>() { 1 } else { 2 })
         }
     }
 }
@@ -57,6 +57,8 @@ fn main() -> ExitCode {
 /// Whoever reads our output has seen enough of it: `tandem-rdb json dump.rdb | head`.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+        let io = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        let json = cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
+        io.or(json) == Some(std::io::ErrorKind::BrokenPipe)
     })
 }

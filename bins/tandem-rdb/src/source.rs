@@ -45,9 +45,15 @@ pub struct Damage {
     pub behind: Option<(u64, Vec<u8>)>,
 }
 
+impl std::error::Error for Damage {}
+
 impl std::fmt::Display for Damage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.error)?;
+        // It is about all bytes, not about those before it.
+        if let rdb::Error::ChecksumMismatch { .. } = self.error {
+            return write!(f, ": some byte is not what was written, though everything can be read");
+        }
         match (&self.inside, &self.behind) {
             (Some((db, key)), _) => write!(f, ", in the value of key {} of database {db}", text::quoted(key)),
             (None, Some((db, key))) => write!(f, ", behind key {} of database {db}", text::quoted(key)),
@@ -66,7 +72,7 @@ impl Stop {
     /// For commands that need the whole file.
     pub fn into_error(self, path: &Path) -> anyhow::Error {
         match self {
-            Stop::Damaged(damage) => anyhow::anyhow!("{}: {damage}", path.display()),
+            Stop::Damaged(damage) => anyhow::Error::new(damage).context(path.display().to_string()),
             Stop::Failed(error) => error,
         }
     }
@@ -75,6 +81,7 @@ impl Stop {
 /// A file that is read from its beginning to its end, with a progress bar if a terminal is there to see it.
 pub struct Source {
     input: Box<dyn Read>,
+    name: String,
     bar: ProgressBar,
 }
 
@@ -82,11 +89,12 @@ impl Source {
     /// Opens a file; `-` is the standard input.
     pub fn open(path: &Path, doing: &'static str) -> anyhow::Result<Source> {
         if path.as_os_str() == "-" {
-            return Ok(Source { input: Box::new(std::io::stdin()), bar: ProgressBar::hidden() });
+            let name = "the standard input".to_owned();
+            return Ok(Source { input: Box::new(std::io::stdin()), name, bar: ProgressBar::hidden() });
         }
         let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
         let len = file.metadata().with_context(|| format!("cannot look at {}", path.display()))?.len();
-        Ok(Source { input: Box::new(file), bar: progress(len, doing) })
+        Ok(Source { input: Box::new(file), name: path.display().to_string(), bar: progress(len, doing) })
     }
 
     /// Hands every event to `f`, in order.
@@ -95,7 +103,7 @@ impl Source {
         let mut chunk = vec![0; CHUNK];
         let mut context = Context::default();
         while !reader.is_finished() {
-            let read = self.input.read(&mut chunk).context("cannot read on")?;
+            let read = self.input.read(&mut chunk).with_context(|| format!("cannot read {}", self.name))?;
             if read == 0 {
                 return reader.close().map_err(|error| Stop::Damaged(context.damage(error)));
             }

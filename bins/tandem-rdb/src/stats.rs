@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::Outcome;
 use crate::cli::StatsArgs;
-use crate::source::{Place, Source};
+use crate::source::{Place, Source, Stop};
 use crate::text;
 
 /// Prefixes counted at most; keys with one more are counted together. Datasets without prefixes have as many as keys.
@@ -95,13 +95,23 @@ pub fn run(args: &StatsArgs, out: &mut dyn Write) -> Result<Outcome> {
         stats.event(event, place);
         Ok(())
     });
-    read.map_err(|stop| stop.into_error(&args.file))?;
+    // What a damaged file says before its fault is worth knowing, too.
+    let damage = match read {
+        Ok(()) => None,
+        Err(Stop::Damaged(damage)) if stats.total.keys > 0 => Some(damage),
+        Err(stop) => return Err(stop.into_error(&args.file)),
+    };
     if args.json {
         stats.print_json(out)?
     } else {
         stats.print(out)?
     }
-    Ok(Outcome::Good)
+    damage.map_or(Ok(Outcome::Good), |damage| {
+        out.flush()?;
+        Err(Stop::Damaged(damage)
+            .into_error(&args.file)
+            .context("only what comes before the fault is counted"))
+    })
 }
 
 impl Stats<'_> {
@@ -248,7 +258,7 @@ impl Stats<'_> {
         );
         write!(out, "{}", text::table(&rows))?;
         if self.fields_that_expire > 0 {
-            writeln!(out, "\n  {} fields of hashes expire", self.fields_that_expire)?;
+            writeln!(out, "\n  fields of hashes that expire: {}", self.fields_that_expire)?;
         }
         Ok(())
     }

@@ -99,7 +99,10 @@ fn check_says_that_a_file_is_good() {
     let files = Files::new();
     let path = files.with("a.rdb", &dump(WriteOptions::ANY, false));
     let out = text(&run("check", &[&path], &[]), 0);
-    assert!(out.contains("good: RDB version 10, 7 keys, the checksum is right"), "{out}");
+    assert!(
+        out.contains("good: RDB version 10, written by Redis 7.0.0, 7 keys, the checksum is right"),
+        "{out}"
+    );
 }
 
 #[test]
@@ -221,11 +224,31 @@ fn what_is_converted_stays_the_same() {
     let output = run("convert", &[&from, &to], &[]);
     text(&output, 2);
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(errors.contains("fields of the hash \"user:2\" expire"), "{errors}");
+    let expected =
+        "key \"user:2\" of database 3: fields of hashes that expire are not known to RDB version 10";
+    assert!(errors.contains(expected), "{errors}");
     assert_eq!(std::fs::read_dir(files.0.path()).unwrap().count(), 3, "nothing half-done is left");
     text(&run("convert", &[&from, &to], &["--drop-field-expiry"]), 0);
     let plain = files.with("plain.rdb", &dump(WriteOptions::ANY, false));
     text(&run("diff", &[&plain, &to], &[]), 0);
+}
+
+#[test]
+fn a_damaged_file_is_told_from_a_failure() {
+    let files = Files::new();
+    let whole = dump(WriteOptions::ANY, false);
+    let path = files.with("cut.rdb", &whole[..whole.len() - 40]);
+    for command in ["stats", "json"] {
+        let output = run(command, &[&path], &[]);
+        let out = text(&output, 1);
+        assert!(out.contains("user:"), "what came before the fault: {out}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("before its end"), "{command}");
+    }
+    let output = run("convert", &[&path, &files.path("to.rdb")], &[]);
+    text(&output, 1);
+    assert!(!files.path("to.rdb").exists());
+    let path = files.with("text", b"no dump at all");
+    assert!(text(&run("check", &[&path], &[]), 1).contains("no dump"));
 }
 
 #[test]

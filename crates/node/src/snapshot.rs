@@ -298,7 +298,7 @@ impl SnapshotLoader {
     /// [`LoadError::Corrupt`] when the bytes are no snapshot, or one that this node cannot hold.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), LoadError> {
         self.reader.feed(bytes);
-        while let Some(event) = self.reader.next().map_err(|error| LoadError::Corrupt(error.to_string()))? {
+        while let Some(event) = self.reader.next().map_err(damage)? {
             match event {
                 Event::Aux { key, value } => self.identity.read(key, value),
                 Event::Function(code) => self.functions.push(code.to_vec()),
@@ -339,7 +339,7 @@ impl SnapshotLoader {
                             insert(&mut self.keyspace, self.db, key, value, expiry_ms)?;
                             self.keys += 1;
                         }
-                        None => self.empty += 1,
+                        None => skip_empty(&mut self.empty, key),
                     }
                 }
                 Event::Begin { key, expiry_ms, kind, len, .. } => {
@@ -360,7 +360,7 @@ impl SnapshotLoader {
                             insert(&mut self.keyspace, self.db, &self.key, value, expiry_ms)?;
                             self.keys += 1;
                         }
-                        None => self.empty += 1,
+                        None => skip_empty(&mut self.empty, &self.key),
                     }
                 }
                 Event::Module(module) => {
@@ -426,6 +426,30 @@ impl SnapshotLoader {
             expired: self.expired,
             empty: self.empty,
         }))
+    }
+}
+
+/// What is wrong with a snapshot, in words that operators look for in logs.
+fn damage(error: rdb::Error) -> LoadError {
+    LoadError::Corrupt(match error {
+        rdb::Error::ChecksumMismatch { .. } => format!("CRC error: {error}"),
+        rdb::Error::UnsupportedVersion { version, .. } => {
+            format!("Can't handle RDB format version {version}: {error}")
+        }
+        _ => commands::transfer::damage_of(error),
+    })
+}
+
+/// So many keys without elements are told of one by one.
+const EMPTY_KEYS_LOGGED: u64 = 10;
+
+fn skip_empty(count: &mut u64, key: &[u8]) {
+    *count += 1;
+    if *count <= EMPTY_KEYS_LOGGED {
+        tracing::info!(
+            "The snapshot has a collection without elements; skipping empty key: {}",
+            key.escape_ascii()
+        );
     }
 }
 

@@ -105,6 +105,12 @@ pub enum Error {
         /// Its offset.
         at: u64,
     },
+    /// A node of a list that is to be one element and is none.
+    #[error("node of a list at offset {at} is empty")]
+    EmptyListNode {
+        /// Offset of the node.
+        at: u64,
+    },
     /// A member of a sorted set whose score is no number.
     #[error("the score at offset {at} is no number")]
     BadScore {
@@ -222,6 +228,7 @@ impl Error {
             | Error::UnknownType { at, .. }
             | Error::BadCompact { at, .. }
             | Error::BadListNode { at, .. }
+            | Error::EmptyListNode { at }
             | Error::BadScore { at }
             | Error::BadFieldExpiry { at }
             | Error::BadStreamNode { at, .. }

@@ -145,7 +145,13 @@ impl Form {
             (31, Flavor::Redis) => Form::Fields(FieldExpiry::Absent),
             (HASH_TEMPLATE_STRINGS, Flavor::Redis) => Form::Templated(Templated::Strings),
             (MODULE, _) => Form::Module,
-            (6, _) => return Err(unsupported(type_byte, "module, in the form of the first prerelease of Redis 4", at)),
+            (6, _) => {
+                return Err(unsupported(
+                    type_byte,
+                    "module, in the form of the first prerelease of Redis 4",
+                    at,
+                ));
+            }
             (29, Flavor::Redis) => return Err(unsupported(type_byte, "hash with a template of its own", at)),
             (33, Flavor::Redis) => return Err(unsupported(type_byte, "rate limiter", at)),
             _ => return Err(Error::UnknownType { byte: type_byte, at }),

@@ -82,8 +82,7 @@ fn start_other<'a>(
         }
         Form::Fields(expiry) => {
             let base = if expiry == FieldExpiry::BeforeRelative { base(cursor)? } else { 0 };
-            let shape =
-                if expiry == FieldExpiry::Absent { Shape::Elements } else { Shape::ExpiringFields };
+            let shape = if expiry == FieldExpiry::Absent { Shape::Elements } else { Shape::ExpiringFields };
             (Kind::Hash, shape, Rest::Fields { left: length::read_plain(cursor)?, expiry, base })
         }
         Form::Nodes(nodes) => {
@@ -133,10 +132,22 @@ fn compact<'a>(
 /// What is left of a value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Rest {
-    Strings { left: u64 },
-    Members { left: u64, scores: Scores },
-    Fields { left: u64, expiry: FieldExpiry, base: u64 },
-    Nodes { left: u64, nodes: Nodes },
+    Strings {
+        left: u64,
+    },
+    Members {
+        left: u64,
+        scores: Scores,
+    },
+    Fields {
+        left: u64,
+        expiry: FieldExpiry,
+        base: u64,
+    },
+    Nodes {
+        left: u64,
+        nodes: Nodes,
+    },
     Stream(StreamRest),
     Array(ArrayRest),
     /// Its end is marked: the event before the mark does not know that it is the last.
@@ -276,7 +287,14 @@ fn node<'a>(
         Nodes::Containers => {
             let at = cursor.at();
             match length::read_plain(cursor)? {
-                PLAIN => return Ok(Event::Element(string::read(cursor, limit, scratch)?)),
+                PLAIN => {
+                    let element = string::read(cursor, limit, scratch)?;
+                    // Only large elements are nodes by themselves: this is no element, but a node without any.
+                    if element.is_empty() {
+                        return Err(Error::EmptyListNode { at }.into());
+                    }
+                    return Ok(Event::Element(element));
+                }
                 PACKED => Encoding::Listpack,
                 container => return Err(Error::BadListNode { container, at }.into()),
             }

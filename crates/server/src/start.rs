@@ -124,7 +124,8 @@ pub fn run(loaded: Loaded, options: Options) -> Result<i32, StartError> {
         let code = serve(setup, |engine| signals::listen(&engine.sender()), || supervisor.ready());
         supervisor.stopping();
         if let Some(file) = pid_file {
-            tracing::info!("Removing the pid file {}.", file.path().display());
+            // The last line of the log is to say why the instance ended.
+            tracing::debug!("Removing the pid file {}.", file.path().display());
         }
         code
     })

@@ -71,7 +71,11 @@ pub(crate) fn restore(ctx: &mut Ctx<'_>, args: Args<'_>) {
         Err(RestoreError::Frame) => {
             return ctx.out.error("ERR DUMP payload version or checksum are wrong");
         }
-        Err(RestoreError::Content) => return ctx.out.error("ERR Bad data format"),
+        Err(RestoreError::Content(reason)) => {
+            // The key stays out of it: logs are read by more people than data.
+            tracing::warn!("RESTORE of a damaged payload of {} bytes refused: {reason}", payload.len());
+            return ctx.out.error("ERR Bad data format");
+        }
     };
     let expiry = match (ttl, options.absolute) {
         (0, _) => None,

@@ -12,5 +12,5 @@ mod tests;
 mod write;
 
 pub use load::{BadValue, Loader};
-pub use payload::{RestoreError, dump, dump_for_any, read_options, restore};
+pub use payload::{RestoreError, damage_of, dump, dump_for_any, read_options, restore};
 pub use write::{needs_field_expiry, write_entry};

@@ -2,9 +2,9 @@
 
 use collections::Hasher;
 use keyspace::{Entry, Limits, Value};
-use rdb::{Event, Payload, ReadOptions, WriteOptions, Writer};
+use rdb::{Event, Kind, Payload, ReadOptions, WriteOptions, Writer};
 
-use super::load::Loader;
+use super::load::{BadValue, Loader};
 use super::write::{expiring_fields, idle_consumers, write_entry};
 use crate::Env;
 
@@ -34,12 +34,33 @@ fn write(entry: &Entry<'_>, options: WriteOptions) -> Vec<u8> {
 }
 
 /// Why a payload can't be restored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RestoreError {
     /// Its frame is no payload's that we know.
     Frame,
-    /// What is in the frame is no value.
-    Content,
+    /// What is in the frame is no value; the text says why, for the log.
+    Content(String),
+}
+
+/// What is wrong with a value, in words that operators look for in logs, with its place.
+pub fn damage_of(error: rdb::Error) -> String {
+    use rdb::compact::CompactError;
+    let damaged = match error {
+        rdb::Error::BadCompact { reason: CompactError::Zipmap(_), .. } => "Zipmap",
+        rdb::Error::BadStreamNode { .. } => "Stream listpack",
+        rdb::Error::BadCompact { kind, reason, .. } => match (kind, reason) {
+            (Kind::ZSet, CompactError::Ziplist(_)) => "Zset ziplist",
+            (Kind::Hash, CompactError::Ziplist(_)) => "Hash ziplist",
+            (Kind::List, CompactError::Ziplist(_)) => "List ziplist",
+            (Kind::ZSet, _) => "Zset listpack",
+            (Kind::Hash, _) => "Hash listpack",
+            (Kind::List, _) => "List listpack",
+            (Kind::Set, CompactError::Intset(_)) => "Intset",
+            _ => "Set listpack",
+        },
+        _ => return error.to_string(),
+    };
+    format!("{damaged} integrity check failed: {error}")
 }
 
 /// How RESTORE reads payloads.
@@ -65,15 +86,14 @@ pub fn restore(
     let mut payload = Payload::with_options(payload, options).map_err(|_| RestoreError::Frame)?;
     let mut loader = Loader::new(limits, hasher.clone());
     let mut value = None;
-    while let Some(event) = payload.next().map_err(|_| RestoreError::Content)? {
+    let bad_value = |error: BadValue| RestoreError::Content(error.to_string());
+    while let Some(event) = payload.next().map_err(|error| RestoreError::Content(damage_of(error)))? {
         match event {
-            Event::Entry { value: whole, .. } => {
-                value = loader.whole(whole).map_err(|_| RestoreError::Content)?;
-            }
+            Event::Entry { value: whole, .. } => value = loader.whole(whole).map_err(bad_value)?,
             Event::Begin { kind, len, .. } => loader.begin(kind, len),
-            Event::EndOfKey => value = loader.end().map_err(|_| RestoreError::Content)?,
-            event => loader.element(event).map_err(|_| RestoreError::Content)?,
+            Event::EndOfKey => value = loader.end().map_err(bad_value)?,
+            event => loader.element(event).map_err(bad_value)?,
         }
     }
-    value.ok_or(RestoreError::Content)
+    value.ok_or_else(|| RestoreError::Content("a collection without elements".to_owned()))
 }

@@ -179,7 +179,9 @@ impl GroupParts {
             }
             Event::ConsumerPending(id) => self.claim(inner(id)),
             Event::Consumers(_) | Event::Nacks(0) => Ok(()),
-            Event::Nacks(_) => Err(BadValue("entries of a stream that consumers gave back are not supported")),
+            Event::Nacks(_) => {
+                Err(BadValue("entries of a stream that consumers gave back are not supported"))
+            }
             _ => Err(NOT_OF_STREAM),
         }
     }

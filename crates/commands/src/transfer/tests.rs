@@ -219,7 +219,8 @@ fn what_is_valid_in_its_parts_only_is_refused() {
         b"\x0f\0\0\0\0\x01\x01g\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0",
         b"\x0f\0\0\0\0\x01\x01g\0\0\0\x01\x01c\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0",
     ] {
-        assert_eq!(try_restore(body), Err(RestoreError::Content), "{}", body.escape_ascii());
+        let refused = matches!(try_restore(body), Err(RestoreError::Content(_)));
+        assert!(refused, "{}", body.escape_ascii());
     }
     // An empty stream is a stream.
     assert_eq!(try_restore(b"\x0f\0\0\0\0\0"), Ok(()));

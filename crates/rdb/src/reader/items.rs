@@ -39,9 +39,13 @@ enum State {
     /// Inside a module's data about the stream.
     ModuleAux,
     /// Between pieces of metadata of a key, of which so many are left.
-    KeyMeta { left: u64 },
+    KeyMeta {
+        left: u64,
+    },
     /// Inside a piece of metadata, behind which so many are left.
-    KeyMetaParts { left: u64 },
+    KeyMetaParts {
+        left: u64,
+    },
     /// Inside a value, of which there is more to come.
     Value(Rest),
     /// Inside a hash whose fields stand in a template.
@@ -260,15 +264,13 @@ impl Parser {
                 (self.version, self.flavor, self.state) = (version, flavor, State::Items);
                 Ok(Event::Header { version, flavor })
             }
-            State::ModuleAux => {
-                match module::read_part(cursor, self.max_string, &mut scratch.first)? {
-                    Some(part) => Ok(Event::ModulePart(part)),
-                    None => {
-                        self.state = State::Items;
-                        Ok(Event::EndOfModuleAux)
-                    }
+            State::ModuleAux => match module::read_part(cursor, self.max_string, &mut scratch.first)? {
+                Some(part) => Ok(Event::ModulePart(part)),
+                None => {
+                    self.state = State::Items;
+                    Ok(Event::EndOfModuleAux)
                 }
-            }
+            },
             State::KeyMeta { left } => {
                 let left = left.saturating_sub(1);
                 let class = u32::from_le_bytes(cursor.array()?);

@@ -221,13 +221,8 @@ fn what_modules_keep() {
 #[test]
 fn metadata_of_a_key_is_passed_over() {
     let (parts, _) = PARTS;
-    let items = [
-        &b"\xfc\x01\0\0\0\0\0\0\0\xf3\x02\x01\0\0\0"[..],
-        parts,
-        b"\x02\0\0\0",
-        parts,
-        b"\0\x01a\x01b",
-    ];
+    let items =
+        [&b"\xfc\x01\0\0\0\0\0\0\0\xf3\x02\x01\0\0\0"[..], parts, b"\x02\0\0\0", parts, b"\0\x01a\x01b"];
     let bytes = [&b"REDIS0013"[..], &items.concat(), b"\xff\0\0\0\0\0\0\0\0"].concat();
     check_all(&bytes, "Redis 13\nmeta 1\nmeta 2\na = b at 1\nend\n");
     check_all(b"REDIS0013\xf3\0\0\x01a\x01b\xff\0\0\0\0\0\0\0\0", "Redis 13\na = b\nend\n");

@@ -65,7 +65,10 @@ pub(super) enum Inside {
     /// A stream, and what is left to come of it.
     Stream(StreamOwed),
     /// A value of a module whose id has not come.
-    ModuleStart { expiry_ms: Option<u64>, access: Option<Access> },
+    ModuleStart {
+        expiry_ms: Option<u64>,
+        access: Option<Access>,
+    },
     Module,
     ModuleAux,
 }
@@ -479,7 +482,10 @@ mod tests {
     #[test]
     fn what_does_not_fit_together_is_refused() {
         let out_of_place = |events: &[Event<'_>]| {
-            assert!(matches!(all(WriteOptions::ANY, events), Err(WriteError::OutOfPlace { .. })), "{events:?}");
+            assert!(
+                matches!(all(WriteOptions::ANY, events), Err(WriteError::OutOfPlace { .. })),
+                "{events:?}"
+            );
         };
         out_of_place(&[field(None)]);
         out_of_place(&[Event::EndOfKey]);

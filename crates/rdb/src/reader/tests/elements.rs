@@ -43,6 +43,7 @@ fn lists() {
     let nodes = [b"\x12\x01k\x02\x02", &pack(&["a", "7"])[..], b"\x01\x05plain"].concat();
     check(&nodes, "k = list of 2\n. list [a 7]\n. plain\n.\nend\n");
     check(b"\x12\x01k\x01\x03\x01a", "k = list of 1\nnode of a list at offset 13 is of the unknown form 3\n");
+    check(b"\x12\x01k\x01\x01\0", "k = list of 1\nnode of a list at offset 13 is empty\n");
     let nodes = [b"\x12\x01k\x01\x02", &pack(&[])[..]].concat();
     check(&nodes, "k = list of 1\n. list []\n.\nend\n");
 }
@@ -60,10 +61,7 @@ fn sets() {
 }
 
 fn twice(kind: &str) -> String {
-    format!(
-        "damaged {kind} at offset 12 (in the string at offset 12: {})\n",
-        CompactError::Duplicate
-    )
+    format!("damaged {kind} at offset 12 (in the string at offset 12: {})\n", CompactError::Duplicate)
 }
 
 #[test]
@@ -100,13 +98,22 @@ fn fields_that_expire() {
     let valkey = [b"\x16\x01k\x02\x01f\x01v\x15\xcd\x5b\x07\0\0\0\0\x01g\x01w", NONE].concat();
     check_in(b"VALKEY080", &valkey, "k = hash of 2 with expiries\n. f = v at 123456789\n. g = w\n.\nend\n");
     let past = b"\x16\x01k\x01\x01f\x01v\xfe\xff\xff\xff\xff\xff\xff\xff";
-    check_in(b"VALKEY080", past, "k = hash of 1 with expiries\nthe expiry of a field at offset 17 is no time\n");
+    check_in(
+        b"VALKEY080",
+        past,
+        "k = hash of 1 with expiries\nthe expiry of a field at offset 17 is no time\n",
+    );
 
     let redis = b"\x18\x01k\x15\xcd\x5b\x07\0\0\0\0\x03\x01\x01f\x01v\0\x01g\x01w\x03\x01h\x01x";
-    let expected = "k = hash of 3 with expiries\n. f = v at 123456789\n. g = w\n. h = x at 123456791\n.\nend\n";
+    let expected =
+        "k = hash of 3 with expiries\n. f = v at 123456789\n. g = w\n. h = x at 123456791\n.\nend\n";
     check_in(b"REDIS0012", redis, expected);
     let far = b"\x18\x01k\xff\xff\xff\xff\xff\xff\xff\x7f\x01\x02\x01f\x01v";
-    check_in(b"REDIS0012", far, "k = hash of 1 with expiries\nthe expiry of a field at offset 21 is no time\n");
+    check_in(
+        b"REDIS0012",
+        far,
+        "k = hash of 1 with expiries\nthe expiry of a field at offset 21 is no time\n",
+    );
     let negative = b"\x18\x01k\xff\xff\xff\xff\xff\xff\xff\xff\x01\x02\x01f\x01v";
     check_in(b"REDIS0012", negative, "the expiry of a field at offset 12 is no time\n");
 
@@ -204,7 +211,8 @@ fn damaged_streams() {
 fn streams_of_later_versions() {
     let id = |ms: u8| [&[0; 7][..], &[ms], &[0; 7], &[5]].concat();
     let start = [b"\x01k\x01", &stream_node(1)[..], b"\x01\x01\x05\x01\x05\0\0\x01"].concat();
-    let expected = "k = stream of 1\n. node 1-5: 1-5 [a x]\n. length 1 last 1-5 first 1-5 deleted 0-0 added 1";
+    let expected =
+        "k = stream of 1\n. node 1-5: 1-5 [a x]\n. length 1 last 1-5 first 1-5 deleted 0-0 added 1";
     // A message of a producer is remembered.
     let known = b"\x40\x64\x0a\x01\x04prod\x01\x03iid\x01\x05\x07\x02";
     let lines = ". 100 s, 10 entries, 1 producers\n. . prod with 1\n. . . iid is 1-5\n. 7 added, 2 twice\n";
@@ -277,11 +285,13 @@ fn a_fault_inside_a_string_has_its_own_offset() {
     // The second entry of the listpack, at its offset 9, begins with a byte that begins none.
     let mut bytes = pack(&["a", "b"]);
     bytes[1 + 9] = 0xfe;
-    let expected = "damaged hash at offset 22 (in the string at offset 12: byte 0xfe at offset 9 begins no entry)\n";
+    let expected =
+        "damaged hash at offset 22 (in the string at offset 12: byte 0xfe at offset 9 begins no entry)\n";
     check(&[b"\x10\x01k", &bytes[..]].concat(), expected);
     // Where the bytes are packed, there is no place to point at.
     let plain = bytes[1..].to_vec();
     let packed = [b"\x10\x01k\xc3\x0e\x0d\x0c", &plain[..]].concat();
-    let expected = "damaged hash at offset 12 (in the string at offset 12: byte 0xfe at offset 9 begins no entry)\n";
+    let expected =
+        "damaged hash at offset 12 (in the string at offset 12: byte 0xfe at offset 9 begins no entry)\n";
     check(&packed, expected);
 }

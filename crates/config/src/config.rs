@@ -7,6 +7,7 @@ use crate::directive::Kind;
 use crate::directives::{directives, find};
 use crate::error::{RewriteError, SetError};
 use crate::keywords::Permission;
+use crate::rewrite::Extent;
 use crate::settings::Settings;
 use crate::value::Value;
 use crate::{glob, grammar, rewrite, toml_file};
@@ -182,12 +183,21 @@ impl Config {
     /// longer does is replaced where it stands, repeated ones that count for nothing go, and what no line
     /// says yet follows at the end. The server then puts the result in place of the file, atomically.
     pub fn rewrite(&self, original: &[u8]) -> Result<Vec<u8>, RewriteError> {
+        self.rewrite_to(original, Extent::Needed)
+    }
+
+    /// The same, but that every directive gets a line: what has its default value, too.
+    pub fn rewrite_all(&self, original: &[u8]) -> Result<Vec<u8>, RewriteError> {
+        self.rewrite_to(original, Extent::All)
+    }
+
+    fn rewrite_to(&self, original: &[u8], extent: Extent) -> Result<Vec<u8>, RewriteError> {
         match self.format {
-            Format::Conf => Ok(rewrite::conf(self, original)),
+            Format::Conf => Ok(rewrite::conf(self, original, extent)),
             Format::Toml => {
                 let text = std::str::from_utf8(original)
                     .map_err(|e| RewriteError::Toml { reason: e.to_string() })?;
-                toml_file::rewrite(self, text).map(String::into_bytes)
+                toml_file::rewrite(self, text, extent).map(String::into_bytes)
             }
         }
     }

@@ -5,7 +5,7 @@ use crate::directive::{Directive, Kind, Rule};
 use crate::keywords::*;
 use crate::number::Unit;
 
-/// Every directive of Redis 7.2 and Valkey 9, in alphabetical order.
+/// Every directive of Redis 7.2 and Valkey 9, and one of our own (`script-memory-limit`), in alphabetical order.
 pub fn directives() -> &'static [Directive] {
     DIRECTIVES
 }
@@ -57,7 +57,6 @@ const NO_MODULES: &str = "modules cannot be loaded";
 const NO_DEFRAG: &str = "memory is not defragmented";
 const NO_CPU_LISTS: &str = "threads are not bound to processors";
 const NO_OOM: &str = "the kernel's choice of a victim is left alone";
-const NO_TITLE: &str = "the process title is left alone";
 const NO_CRASH_REPORT: &str = "there is no crash report of its own";
 const NO_IO_THREADS: &str = "commands and sockets share one thread";
 const ALWAYS_LAZY: &str = "the old dataset is always freed in the background";
@@ -186,7 +185,7 @@ static DIRECTIVES: &[Directive] = &[
     row("include", Include, "").immutable(),
     row("io-threads", int(1, 256), "1").inert(NO_IO_THREADS),
     row("io-threads-always-active", Bool, "no").hidden().inert(INTERNAL),
-    row("io-threads-do-reads", Bool, "no").immutable().inert("I/O threads always read"),
+    row("io-threads-do-reads", Obsolete, "").inert("I/O threads always read"),
     row("jemalloc-bg-thread", Bool, "yes").inert(INTERNAL),
     row("key-load-delay", ANY_INT, "0").hidden(),
     row("latency-monitor-threshold", MILLIS, "0"),
@@ -235,7 +234,7 @@ static DIRECTIVES: &[Directive] = &[
     row("pidfile", TEXT, "").immutable(),
     row("port", PORT, "6379"),
     row("prefetch-batch-max-size", int(0, 128), "16").inert(INTERNAL),
-    row("proc-title-template", Text(Rule::ProcTitle), "{title} {listen-addr} {server-mode}").inert(NO_TITLE),
+    row("proc-title-template", Text(Rule::ProcTitle), "{title} {listen-addr} {server-mode}"),
     row("propagation-error-behavior", Word(PropagationErrorBehavior::WORDS), "ignore").inert(ALWAYS),
     row("protected-mode", Bool, "yes"),
     row("proto-max-bulk-len", REQUEST_SIZE, "536870912"),
@@ -277,12 +276,13 @@ static DIRECTIVES: &[Directive] = &[
     row("requirepass", TEXT, ""),
     row("sanitize-dump-payload", Word(SANITIZE), "no").inert("every payload is checked"),
     row("save", Save, "3600 1 300 100 60 10000"),
+    row("script-memory-limit", Size { min: 8 << 20, max: i64::MAX as u64 }, "1073741824"),
     row("sentinel", Sentinel, "").immutable(),
     row("server-cpulist", TEXT, "").immutable().alias(&["server_cpulist"]).inert(NO_CPU_LISTS),
     row("set-max-intset-entries", LONG, "512"),
     row("set-max-listpack-entries", LONG, "128"),
     row("set-max-listpack-value", SIZE, "64"),
-    row("set-proc-title", Bool, "yes").immutable().inert(NO_TITLE),
+    row("set-proc-title", Bool, "yes").immutable(),
     row("shutdown-on-sigint", Shutdown, "default"),
     row("shutdown-on-sigterm", Shutdown, "default"),
     row("shutdown-timeout", SECONDS, "10"),

@@ -70,14 +70,6 @@ pub struct Loaded {
     pub print: Option<Print>,
 }
 
-/// Which source a value came from; a later one is stronger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Default,
-    Files,
-    CommandLine,
-}
-
 /// Reads the command line, without the program's name, and the files it names.
 ///
 /// The first argument is the configuration file unless it begins with `-`; a name ending in `.toml` is TOML.
@@ -88,7 +80,7 @@ enum Stage {
 /// - an argument right after a directive is its value, even one that begins with `--`; only `--save` may
 ///   stand alone,
 ///   and means no save points;
-/// - the first `--save` replaces the save points of the files, further ones add to it.
+/// - `--save` adds to the save points of the files; an empty one takes away all that come before it.
 pub fn load(args: &[String], files: &dyn Files) -> Result<Loaded, ConfigError> {
     let print = match args.first().map(String::as_str) {
         Some("-h" | "--help") => Some(Print::Help),
@@ -141,11 +133,8 @@ fn format_of(path: &Path) -> Format {
 
 struct Loader<'f> {
     files: &'f dyn Files,
-    stage: Stage,
     opened: usize,
     values: Vec<Value>,
-    /// The source of each value.
-    stages: Vec<Stage>,
     /// Whether an included file has a part in the value.
     from_include: Vec<bool>,
     /// Where each directive was last given.
@@ -157,10 +146,8 @@ impl<'f> Loader<'f> {
         let rows = directives();
         Self {
             files,
-            stage: Stage::Files,
             opened: 0,
             values: rows.iter().map(Value::default_of).collect(),
-            stages: vec![Stage::Default; rows.len()],
             from_include: vec![false; rows.len()],
             given: vec![None; rows.len()],
         }
@@ -219,7 +206,6 @@ impl<'f> Loader<'f> {
     }
 
     fn options(&mut self, args: &[String]) -> Result<(), ConfigError> {
-        self.stage = Stage::CommandLine;
         let mut options: Vec<Vec<String>> = Vec::new();
         for arg in args {
             let expects_value =
@@ -268,14 +254,13 @@ impl<'f> Loader<'f> {
             Kind::Include => return self.include(words, depth),
             _ => {}
         }
-        // Save points of a weaker source are replaced, those of the same one added to.
+        // The first save point takes the place of the defaults, further ones are added.
         let none = Value::Save(Vec::new());
-        let anew = matches!(directive.kind, Kind::Save) && self.stages[at] != self.stage;
+        let anew = matches!(directive.kind, Kind::Save) && self.given[at].is_none();
         // An error ends the loading, so that nobody misses the value taken here.
         let before = std::mem::replace(&mut self.values[at], none.clone());
         let before = if anew { none } else { before };
         self.values[at] = Value::parse(directive, words, before).map_err(Failed::Here)?;
-        self.stages[at] = self.stage;
         // What the last word had, had it; an added line may stand beside one of an included file.
         self.from_include[at] = depth > 0 || (directive.kind.repeats() && self.from_include[at] && !anew);
         self.given[at] = Some(place);

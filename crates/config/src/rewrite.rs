@@ -24,8 +24,17 @@ pub(crate) enum Plan {
     Move,
 }
 
+/// How much a rewrite says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// What differs from the defaults.
+    Needed,
+    /// Every directive.
+    All,
+}
+
 /// Decides about one directive; `said` is the value the main file's own entries amount to, if it has any.
-pub(crate) fn plan(config: &Config, at: usize, said: Option<Option<Value>>) -> Plan {
+pub(crate) fn plan(config: &Config, at: usize, said: Option<Option<Value>>, extent: Extent) -> Plan {
     let directive = &directives()[at];
     let current = &config.values[at];
     if matches!(directive.kind, Kind::Include | Kind::Sentinel | Kind::Obsolete) {
@@ -34,7 +43,7 @@ pub(crate) fn plan(config: &Config, at: usize, said: Option<Option<Value>>) -> P
     match (&config.included[at], said) {
         (Some(included), _) if included == current => Plan::Keep,
         (Some(_), _) => Plan::Move,
-        (None, None) if *current == Value::default_of(directive) => Plan::Keep,
+        (None, None) if *current == Value::default_of(directive) && extent == Extent::Needed => Plan::Keep,
         (None, None) => Plan::Append,
         (None, Some(said)) if said.as_ref() == Some(current) => {
             if directive.kind.repeats() {
@@ -83,7 +92,7 @@ fn read(line: &[u8]) -> Option<(usize, Vec<String>)> {
 }
 
 /// The file's text with the values of now.
-pub(crate) fn conf(config: &Config, original: &[u8]) -> Vec<u8> {
+pub(crate) fn conf(config: &Config, original: &[u8], extent: Extent) -> Vec<u8> {
     let mut lines: Vec<&[u8]> = original.split(|b| *b == b'\n').collect();
     // What follows the last line feed is a line only if there is something.
     if lines.last().is_some_and(|last| last.is_empty()) {
@@ -102,7 +111,7 @@ pub(crate) fn conf(config: &Config, original: &[u8]) -> Vec<u8> {
         };
         let said = mine().next().map(|_| amount(directive, mine().map(|(_, words)| words)));
         let current = &config.values[at];
-        let plan = plan(config, at, said);
+        let plan = plan(config, at, said, extent);
         let keep = match plan {
             Plan::Keep => continue,
             Plan::KeepLast => mine().next_back().map(|(n, _)| n),

@@ -80,6 +80,10 @@ settings! {
         loglevel: LogLevel,
         /// Path of the log; empty is the standard output.
         logfile: String,
+        /// Whether `ps` is shown a title of the server's own.
+        set_proc_title: bool,
+        /// The title, with names in braces for what is filled in.
+        proc_title_template: String,
         /// Number of databases.
         databases: usize,
         /// Whether the start-up banner is printed even where it would not be.
@@ -288,6 +292,8 @@ settings! {
         notify_keyspace_events: KeyspaceEvents,
         /// Milliseconds after which a script counts as slow.
         busy_reply_threshold: u64,
+        /// Bytes that an interpreter of scripts may hold.
+        script_memory_limit: u64,
 
         // Encodings
         /// Fields up to which a hash is compact.

@@ -23,7 +23,7 @@ use crate::directive::Kind;
 use crate::directives::{directives, find_folded};
 use crate::error::RewriteError;
 use crate::grammar;
-use crate::rewrite::{GENERATED, Plan, amount, plan};
+use crate::rewrite::{Extent, GENERATED, Plan, amount, plan};
 use crate::types::OUTPUT_CLASSES;
 use crate::value::Value;
 
@@ -139,7 +139,7 @@ fn item(value: &Value) -> toml_edit::Value {
 }
 
 /// The file's text with the values of now.
-pub(crate) fn rewrite(config: &Config, original: &str) -> Result<String, RewriteError> {
+pub(crate) fn rewrite(config: &Config, original: &str, extent: Extent) -> Result<String, RewriteError> {
     let broken = |reason: String| RewriteError::Toml { reason };
     let entries = entries(original).map_err(|(line, reason)| broken(format!("line {line}: {reason}")))?;
     let mut document: DocumentMut =
@@ -152,7 +152,7 @@ pub(crate) fn rewrite(config: &Config, original: &str) -> Result<String, Rewrite
                 mine.iter().map(|e| occurrences(directive.kind, &e.value).ok()).collect();
             amount(directive, words?.concat().iter().map(Vec::as_slice))
         });
-        let plan = plan(config, at, said);
+        let plan = plan(config, at, said, extent);
         let keep = match plan {
             Plan::Keep => continue,
             Plan::KeepLast => mine.last(),

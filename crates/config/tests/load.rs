@@ -199,7 +199,10 @@ fn directives_without_effect_warn_once_with_their_place() {
 fn options_are_stronger_than_the_file() {
     let files = [("redis.conf", "port 1\nsave 60 1\nhz 20\n")];
     let s = load(&files, "redis.conf --port 2 --save 90 2 --save 91 3").unwrap().config.settings().clone();
-    assert_eq!((s.port, s.hz, s.save), (2, 20, vec![(90, 2), (91, 3)]));
+    // Save points add up, until an empty one takes away what came before.
+    let none = load(&files, "redis.conf --save --save 90 2").unwrap().config.settings().clone();
+    assert_eq!(none.save, [(90, 2)]);
+    assert_eq!((s.port, s.hz, s.save), (2, 20, vec![(60, 1), (90, 2), (91, 3)]));
 }
 
 #[track_caller]

@@ -145,3 +145,30 @@ fn a_toml_file_that_was_broken_meanwhile_is_not_touched() {
     assert!(config.rewrite(b"port = \n").is_err() && config.rewrite(b"\xff").is_err());
     assert_eq!(get(&config, "port"), "1");
 }
+
+#[test]
+fn everything_can_be_said() {
+    let lines = ["", "port 7000\nsave 60 1\nslaveof a 1\nrequirepass x\n", "save \"\"\nbind 1.2.3.4 -::1\n"];
+    for before in lines {
+        let config = conf(before);
+        let text = String::from_utf8(config.rewrite_all(before.as_bytes()).unwrap()).unwrap();
+        let again = conf(&text);
+        assert_eq!(again.settings(), config.settings());
+        assert_eq!(again.get(&[b"*"]), config.get(&[b"*"]));
+        for (name, _) in Config::default().get(&[b"*"]) {
+            let said = |line: &str| line.split(' ').next() == Some(name.as_str());
+            // What means the same by another name has one line, and no master is no line.
+            let alias = text.lines().any(said) || name.contains("slave") || name.contains("ziplist");
+            let other = ["replicaof", "primary", "lua-time-limit", "commandlog-", "_cpulist", "master"];
+            assert!(alias || other.iter().any(|part| name.contains(part)), "{name} is not said");
+        }
+    }
+    let toml = "port = 7000\n";
+    let config = load(&[("redis.toml", toml)], "redis.toml").unwrap().config;
+    let text = String::from_utf8(config.rewrite_all(toml.as_bytes()).unwrap()).unwrap();
+    assert!(text.contains("port = 7000") && text.contains("\nhz = 10\n"), "{text}");
+    assert_eq!(
+        load(&[("redis.toml", &text[..])], "redis.toml").unwrap().config.settings(),
+        config.settings()
+    );
+}

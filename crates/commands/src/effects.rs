@@ -110,6 +110,8 @@ pub struct Effects {
     /// `track_keys`). A watched key of such a database has changed if it existed when it was watched or
     /// exists now.
     pub replaced: Vec<u32>,
+    /// FLUSHALL: nothing is left of the dataset.
+    pub emptied: bool,
     /// Values to free away from the engine thread: dropping them frees them.
     pub garbage: Vec<Garbage>,
     /// Keys that the command found expired and deleted.
@@ -146,6 +148,7 @@ impl Effects {
         self.rewritten = Rewritten::Verbatim;
         self.log_count = 0;
         self.separate = false;
+        self.emptied = false;
         self.expired = 0;
         self.keyspace_hits = 0;
         self.keyspace_misses = 0;

@@ -259,9 +259,9 @@ impl<'a> KeyIter<'a> {
                     self.args.get(begin + count as usize).and_then(crate::number::parse_i64).unwrap_or(0);
                 let step = (step as usize).max(1);
                 let first = begin + first as usize;
-                // The count is the client's word: it may claim more than there is.
+                // The count is the client's word. One that claims more than there is has no keys: no command takes such a request.
                 let room = self.args.len().saturating_sub(first).div_ceil(step);
-                let count = usize::try_from(count).unwrap_or(0).min(room);
+                let count = usize::try_from(count).ok().filter(|count| *count <= room).unwrap_or(0);
                 self.next = first;
                 self.end = (first + count * step).min(self.args.len());
                 self.step = step;
@@ -400,7 +400,8 @@ mod tests {
         check(&ALL_BUT_LAST, "c", &[]);
         static COUNTED: KeySpec = spec(Begin::Index(1), Find::KeyNum { count: 0, first: 1, step: 1 });
         check(&COUNTED, "c 2 a b x", &[2, 3]);
-        check(&COUNTED, "c 9223372036854775807 a b", &[2, 3]);
+        check(&COUNTED, "c 3 a b", &[]);
+        check(&COUNTED, "c 9223372036854775807 a b", &[]);
         check(&COUNTED, "c -1 a", &[]);
         check(&COUNTED, "c x a", &[]);
         static HALF: KeySpec =

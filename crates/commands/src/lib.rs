@@ -75,6 +75,7 @@ mod lists;
 pub mod number;
 mod pubsub;
 mod registry;
+mod repeats;
 mod row;
 mod scan;
 mod scripting;

@@ -7,6 +7,7 @@ use super::get::look;
 use super::{live_fields, live_len};
 use crate::errors::{OUT_OF_RANGE, SYNTAX};
 use crate::number::parse_i64;
+use crate::repeats::Repeats;
 use crate::{Ctx, Env, element};
 
 /// HRANDFIELD key [count [WITHVALUES]]
@@ -45,12 +46,13 @@ pub(crate) fn hrandfield(ctx: &mut Ctx<'_>, args: Args<'_>) {
             if drawer.is_empty() {
                 return out.array(0);
             }
+            let repeats = Repeats::begin(out, env);
             begin(out, count, values);
-            for _ in 0..count {
+            repeats.write(out, count, |out| {
                 if let Some(field) = drawer.draw(&mut rng) {
                     reply(out, &field, values);
                 }
-            }
+            });
         } else {
             let count = usize::try_from(count).unwrap_or(usize::MAX);
             let len = live_len(hash, env);

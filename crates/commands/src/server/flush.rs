@@ -24,6 +24,7 @@ pub(crate) fn flushall(ctx: &mut Ctx<'_>, args: Args<'_>) {
     let keys = ctx.ks.total_keys();
     let garbage = ctx.ks.flush();
     finish(ctx, keys, garbage, lazy);
+    ctx.fx.emptied = true;
     if ctx.fx.track_keys {
         ctx.fx.replaced.extend(0..ctx.ks.databases() as u32);
     }

@@ -217,12 +217,12 @@ const fn memory() -> CommandSpec {
             "O(1)",
         ),
         help("memory|help", GROUP, "4.0.0"),
-        host("memory|malloc-stats", 2, GROUP, "4.0.0").flags(0).tips(REPORT).doc(
+        host("memory|malloc-stats", 2, GROUP, "4.0.0").flags(LOADING).tips(REPORT).doc(
             "",
             "Returns the allocator's own report.",
             "Depends on the allocator.",
         ),
-        host("memory|purge", 2, GROUP, "4.0.0").flags(0).tips(ALL_SHARDS).doc(
+        host("memory|purge", 2, GROUP, "4.0.0").flags(LOADING).tips(ALL_SHARDS).doc(
             "",
             "Asks the allocator to return memory to the system.",
             "Depends on the allocator.",

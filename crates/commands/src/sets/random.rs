@@ -7,6 +7,7 @@ use super::members::{delete_empty, reply_set};
 use crate::effects::EventClass;
 use crate::errors::{NOT_INTEGER, SYNTAX, WRONG_TYPE};
 use crate::number::parse_i64;
+use crate::repeats::Repeats;
 use crate::{Ctx, element};
 
 /// How many members of SPOP one SREM in the log takes.
@@ -88,7 +89,7 @@ fn pop_many(ctx: &mut Ctx<'_>, key: &[u8], count: usize) {
 
 /// SRANDMEMBER key [count]
 pub(crate) fn srandmember(ctx: &mut Ctx<'_>, args: Args<'_>) {
-    let (key, mut rng) = (args.at(1), ctx.rng.fork());
+    let (key, mut rng, env) = (args.at(1), ctx.rng.fork(), ctx.env);
     let count = match args.len() {
         2 => None,
         3 => match parse_i64(args.at(2)) {
@@ -116,14 +117,13 @@ pub(crate) fn srandmember(ctx: &mut Ctx<'_>, args: Args<'_>) {
             // Each is drawn from all of them, and they come in the order in which they were drawn.
             Some(count @ ..0) => {
                 let count = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
+                let repeats = Repeats::begin(out, env);
                 out.array(count);
                 let members = Quick::new(set, count);
-                for _ in 0..count {
-                    match members.random(&mut rng) {
-                        Some(member) => element::bulk(out, member),
-                        None => out.null(),
-                    }
-                }
+                repeats.write(out, count, |out| match members.random(&mut rng) {
+                    Some(member) => element::bulk(out, member),
+                    None => out.null(),
+                });
             }
             Some(count) => {
                 let members = set.sample(usize::try_from(count).unwrap_or(usize::MAX), &mut rng);

@@ -45,6 +45,8 @@ const NEWER: &[&str] = &[
     "hpttl",
     "hsetex",
     "httl",
+    "memory|malloc-stats",
+    "memory|purge",
     "migrate",
     "msetex",
     "multi",

@@ -6,6 +6,7 @@ use resp::{Args, ReplyBuf, format_double};
 use super::bounds::{NOT_MEMBERS, NOT_SCORES, member_range, score_range};
 use crate::errors::{self, NOT_INTEGER, OUT_OF_RANGE, SYNTAX, WRONG_TYPE};
 use crate::number::parse_i64;
+use crate::repeats::Repeats;
 use crate::scan::{Elements, INVALID_CURSOR, Options, Target, parse_cursor};
 use crate::{Ctx, element};
 
@@ -122,19 +123,19 @@ pub(crate) fn zrandmember(ctx: &mut Ctx<'_>, args: Args<'_>) {
     if with_scores && count.unsigned_abs() > i64::MAX as u64 / 2 {
         return ctx.out.error(OUT_OF_RANGE);
     }
-    let mut rng = ctx.rng.fork();
+    let (mut rng, env) = (ctx.rng.fork(), ctx.env);
     look(ctx, args.at(1), |set, out| {
         let Some(set) = set else { return out.array(0) };
         let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
         if count < 0 {
             // Each drawn from all: some perhaps several times.
+            let repeats = Repeats::begin(out, env);
             scored_len(out, wanted, with_scores);
-            for _ in 0..wanted {
+            return repeats.write(out, wanted, |out| {
                 if let Some((member, score)) = set.random(&mut rng) {
                     scored(out, member, score, with_scores);
                 }
-            }
-            return;
+            });
         }
         let wanted = wanted.min(set.len());
         scored_len(out, wanted, with_scores);

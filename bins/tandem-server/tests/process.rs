@@ -131,6 +131,30 @@ fn a_port_in_use_stops_the_start() {
 }
 
 #[test]
+fn the_title_is_what_the_template_says() {
+    let title = |server: &Process| {
+        let text = std::fs::read(format!("/proc/{}/cmdline", server.child.id())).unwrap();
+        String::from_utf8(text).unwrap().trim_end_matches('\0').to_owned()
+    };
+    let mut server = Process::start(&["--proc-title-template", "{title} at {listen-addr}"]);
+    server.printed("Ready to accept connections");
+    let program = env!("CARGO_BIN_EXE_tandem-server");
+    assert_eq!(title(&server), format!("{program} at socket"));
+    let mut client = server.client();
+    let long = "x".repeat(300);
+    assert_eq!(client.ask(&format!("CONFIG SET proc-title-template {long}{{port}}")), "+OK");
+    let shown = title(&server);
+    assert!(shown == format!("{long}0") || shown.starts_with("xxx") && shown.len() > 30, "{shown}");
+    assert!(client.ask("CONFIG SET proc-title-template {nonsense}").contains("template format is invalid"));
+    // What stood there before is still in force: the environment has only moved.
+    assert_eq!(client.ask("PING"), "+PONG");
+    drop(server);
+    let mut server = Process::start(&["--set-proc-title", "no"]);
+    server.printed("Ready to accept connections");
+    assert!(title(&server).starts_with(&format!("{program}\0--port\0")));
+}
+
+#[test]
 fn the_phrases_tools_wait_for_come_in_order() {
     let mut server = Process::start(&["--always-show-logo", "yes"]);
     let pid = server.child.id();

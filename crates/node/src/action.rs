@@ -155,7 +155,8 @@ pub enum Action {
     LoadEnd(JobId),
     /// Give the job up: no completion is wanted any more, a temporary file is removed.
     Cancel(JobId),
-    /// Rewrite the configuration file: read it, pass its text through [`config::Config::rewrite`], replace it atomically.
+    /// Rewrite the configuration file: read it, pass its text through [`config::Config::rewrite`], or
+    /// [`config::Config::rewrite_all`] if it shall say everything, replace it atomically.
     RewriteConfig {
         /// The job.
         job: JobId,
@@ -163,6 +164,8 @@ pub enum Action {
         path: PathBuf,
         /// The settings to write.
         config: Box<config::Config>,
+        /// Those with their default values, too.
+        everything: bool,
     },
     /// Replace the ACL file atomically; it holds hashes of passwords.
     SaveAcl {
@@ -180,7 +183,18 @@ pub enum Action {
         /// The file.
         path: PathBuf,
     },
-    /// These settings were changed at run time; the driver looks whether one is its own (port, loglevel…).
+    /// Try whether these settings could hold, as far as only the driver can tell: listen there, go there. If so, go on with them;
+    /// if not, leave everything as it was. Never more than one of these is under way.
+    TrySettings {
+        /// The job.
+        job: JobId,
+        /// Those that would change.
+        names: Vec<&'static str>,
+        /// All of them as they would be.
+        settings: Box<config::Settings>,
+    },
+    /// These settings were changed at run time; the driver looks whether one is its own (loglevel, maxclients…). What was tried
+    /// before is among them, and in force already.
     Settings(Vec<&'static str>),
     /// Drop this elsewhere: freeing it takes long.
     Free(Box<dyn Any + Send>),
@@ -216,6 +230,7 @@ impl fmt::Debug for Action {
             Action::SaveAcl { job, path, .. } => write!(f, "SaveAcl({job:?} {})", path.display()),
             Action::ReadAcl { job, path } => write!(f, "ReadAcl({job:?} {})", path.display()),
             Action::Purge => f.write_str("Purge"),
+            Action::TrySettings { job, names, .. } => write!(f, "TrySettings({job:?} {names:?})"),
             Action::Settings(names) => write!(f, "Settings({names:?})"),
             Action::Free(_) => write!(f, "Free"),
             Action::Sleep { us } => write!(f, "Sleep({us} us)"),
@@ -270,6 +285,8 @@ pub enum Completion {
     Loaded(Result<Box<Loaded>, LoadError>),
     /// The configuration file is written.
     ConfigRewritten(Result<(), String>),
+    /// Whether the settings that were to be tried could hold.
+    SettingsTried(Result<(), config::SetError>),
     /// The ACL file is written.
     AclSaved(Result<(), String>),
     /// What stands in the ACL file.

@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use crate::action::{Action, ConnId};
 use crate::node::Node;
+use crate::scripting::FromTarget;
 use crate::session::{Peer, Session};
 use crate::time::Now;
 
@@ -186,7 +187,10 @@ impl Node {
         self.set_now(now);
         match self.slot_mut(conn) {
             Some(Slot::Upstream) => self.upstream_lost("Connection with master lost."),
-            Some(Slot::Migration) => self.migration_lost(conn),
+            Some(Slot::Migration) => match &mut self.scripting.parked {
+                None => self.migration_lost(conn),
+                Some(parked) => parked.migrations.push((conn, FromTarget::End)),
+            },
             Some(Slot::Client(_)) => {
                 if let Some(mut session) = self.take_session(conn) {
                     self.end_session(&mut session);
@@ -218,10 +222,14 @@ impl Node {
                     }
                 };
             }
-            Some(Slot::Migration) => {
-                self.migration_input(conn, data);
-                return self.after_input();
-            }
+            Some(Slot::Migration) => match &mut self.scripting.parked {
+                None => {
+                    self.migration_input(conn, data);
+                    return self.after_input();
+                }
+                // Keys leave when the target has taken them, and the dataset under a script does not change.
+                Some(parked) => return parked.migrations.push((conn, FromTarget::Bytes(data.to_vec()))),
+            },
             _ => return,
         }
         let Some(mut session) = self.take_session(conn) else { return };

@@ -421,6 +421,9 @@ impl Node {
             self.replication.log_effects(&self.effects, session.db, args, raw);
             session.last_write = self.replication.log.end();
         }
+        if self.effects.emptied {
+            self.save_emptied(session);
+        }
     }
 
     /// The same for what the instance did of itself in a database, all of which is in the effects' own log.
@@ -630,7 +633,9 @@ impl Node {
         value: u64,
     ) {
         let (threshold, max_len) = kind.limits(self.config.settings());
-        if threshold < 0 || value < threshold as u64 || spec.flags.contains(Flags::SKIP_SLOWLOG) {
+        // Where nothing is kept nothing is numbered either.
+        let wanted = threshold >= 0 && value >= threshold as u64 && max_len > 0;
+        if !wanted || spec.flags.contains(Flags::SKIP_SLOWLOG) {
             return;
         }
         let entry = LogEntry {
@@ -715,10 +720,11 @@ impl GroupTimer {
         }
     }
 
-    fn lap(&mut self, node: &Node) -> u64 {
+    fn lap(&mut self, node: &mut Node) -> u64 {
         let now = (node.boot.clock_ns)();
         let nanos = now.saturating_sub(self.started_ns);
         self.started_ns = now;
+        node.stats.event_loop.command_ns += nanos;
         nanos
     }
 

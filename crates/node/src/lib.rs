@@ -37,6 +37,7 @@ mod blocking;
 mod client_memory;
 mod commandlog;
 mod connections;
+mod event_loop;
 mod eviction;
 mod exec;
 mod host;

@@ -12,6 +12,7 @@ use crate::commandlog::CommandLogs;
 use crate::connections::SlotEntry;
 use crate::eviction::Eviction;
 use crate::host::HostTable;
+use crate::host::config::trial::Trials;
 use crate::latency::Spikes;
 use crate::lazyfree::LazyFree;
 use crate::migrate::Migrations;
@@ -131,6 +132,8 @@ pub struct Node {
     pub(crate) commandlog: CommandLogs,
     /// What took longer than `latency-monitor-threshold`.
     pub(crate) spikes: Spikes,
+    /// CONFIG SET that waits for the driver.
+    pub(crate) trials: Trials,
     /// Every command has to be timed by itself: the settings ask for more than a share of a group's time can tell.
     pub(crate) precise_timing: bool,
     /// Nanoseconds that the engine will stand still because a command of this moment has asked for it (DEBUG SLEEP).
@@ -257,6 +260,7 @@ impl Node {
             access,
             commandlog: CommandLogs::default(),
             spikes: Spikes::default(),
+            trials: Trials::default(),
             precise_timing: false,
             stalled_ns: 0,
             monitors: Vec::new(),
@@ -363,6 +367,7 @@ impl Node {
                 Some(parked) => parked.loaded.push((job, Completion::Loaded(result))),
             },
             Completion::ConfigRewritten(result) => self.config_rewritten(job, result),
+            Completion::SettingsTried(result) => self.settings_tried(job, result),
             Completion::AclSaved(result) => self.acl_saved(job, result),
             Completion::AclRead(result) => self.acl_read(job, result),
         }

@@ -23,6 +23,8 @@ pub(crate) enum SaveKind {
     Background,
     /// SAVE: this client waits.
     Client(ConnId),
+    /// FLUSHALL, DEBUG RELOAD: this client has its answer, and what it sends next waits.
+    Behind(ConnId),
     /// The process ends afterwards.
     Shutdown,
     /// For replicas, through a file.
@@ -77,6 +79,8 @@ pub(crate) struct Persistence {
     pub saves: u64,
     pub current: Option<CurrentSave>,
     pub scheduled: bool,
+    /// The dataset was emptied, and the dump file is to be, too.
+    pub emptied: bool,
     pub loading: Option<StartLoad>,
     pub last_load_keys: u64,
     pub last_load_expired: u64,
@@ -94,6 +98,7 @@ impl Persistence {
             saves: 0,
             current: None,
             scheduled: false,
+            emptied: false,
             loading: None,
             last_load_keys: 0,
             last_load_expired: 0,
@@ -180,6 +185,9 @@ impl Node {
         self.replication.no_replicas_since_ms = self.now.mono_ms();
         if let Some((host, port)) = self.config.settings().replicaof.clone() {
             self.follow(&host, port, Occasion::Configured);
+        } else {
+            // What was over when the snapshot was loaded is deleted before anybody sees it: those who follow are told.
+            self.expire_what_is_over();
         }
     }
 
@@ -277,6 +285,7 @@ impl Node {
         match current.kind {
             SaveKind::Background => {}
             SaveKind::Client(conn) => self.answer_save(conn, &result),
+            SaveKind::Behind(conn) => self.unblock(conn, |_| {}),
             SaveKind::Shutdown => self.shutdown_saved(&result),
             SaveKind::ReplicasByFile | SaveKind::ReplicasByStream => self.snapshot_for_replicas(job, &result),
         }
@@ -287,8 +296,10 @@ impl Node {
     pub(crate) fn cancel_save(&mut self) {
         if let Some(current) = self.persistence.current.take() {
             self.actions.push(Action::Cancel(current.job));
-            if let SaveKind::Client(conn) = current.kind {
-                self.answer_save(conn, &Err("cancelled".to_owned()));
+            match current.kind {
+                SaveKind::Client(conn) => self.answer_save(conn, &Err("cancelled".to_owned())),
+                SaveKind::Behind(conn) => self.unblock(conn, |_| {}),
+                _ => {}
             }
         }
     }
@@ -303,6 +314,38 @@ impl Node {
             self.persistence.scheduled = false;
             self.start_save(SaveKind::Background);
         }
+        self.begin_reload();
+    }
+
+    /// Writes the dump file behind a command that a client has the answer to: it waits with what it sends next, so that it finds the
+    /// file written. Inside of transactions and scripts there is no waiting.
+    pub(crate) fn save_behind(&mut self, session: &mut crate::session::Session) {
+        if self.persistence.current.is_some() {
+            self.persistence.scheduled = true;
+        } else if session.in_exec || session.blocked.is_some() {
+            self.start_save(SaveKind::Background);
+        } else {
+            let job = self.start_save(SaveKind::Behind(session.conn));
+            session.blocked = Some(Blocked::Job(job));
+        }
+    }
+
+    /// FLUSHALL has emptied the dataset and stands in the log: where there are save points the dump file is emptied as well. One
+    /// that is being written of what was there before is given up.
+    pub(crate) fn save_emptied(&mut self, session: &mut crate::session::Session) {
+        if self.config.settings().save.is_empty() || self.persistence.shutdown.is_some() {
+            return;
+        }
+        if session.in_exec {
+            // The log does not hold it before the end of the transaction.
+            self.persistence.emptied = true;
+            return;
+        }
+        let current = self.persistence.current.as_ref().map(|current| current.kind);
+        if current == Some(SaveKind::Background) {
+            self.cancel_save();
+        }
+        self.save_behind(session);
     }
 
     fn answer_save(&mut self, conn: ConnId, result: &Result<SaveReport, String>) {
@@ -324,6 +367,10 @@ impl Node {
     /// Looks whether a save point is reached.
     pub(crate) fn check_save_points(&mut self) {
         if self.persistence.current.is_some() || self.persistence.shutdown.is_some() || self.gate.loading {
+            return;
+        }
+        if std::mem::take(&mut self.persistence.emptied) && !self.config.settings().save.is_empty() {
+            self.start_save(SaveKind::Background);
             return;
         }
         let now_ms = self.now.mono_ms();
@@ -398,6 +445,10 @@ impl Node {
         }
         if !shutdown.save {
             return self.exit();
+        }
+        if self.is_half_done() {
+            // The script ends first; who cannot wait has SHUTDOWN NOSAVE.
+            return;
         }
         match self.persistence.current.as_ref().map(|current| current.kind) {
             Some(SaveKind::Shutdown) => {}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::event_loop::LoopStats;
 use crate::latency::Histogram;
 
 /// What one command has cost so far.
@@ -71,6 +72,31 @@ impl Rate {
     }
 }
 
+/// What an event takes on average, over the last samples.
+#[derive(Default)]
+pub(crate) struct Mean {
+    samples: [u64; RATE_SAMPLES],
+    next: usize,
+    last_sum: u64,
+    last_count: u64,
+}
+
+impl Mean {
+    /// Takes the running totals: what all events have taken, and how many they were.
+    pub fn sample(&mut self, sum: u64, count: u64) {
+        if count > self.last_count {
+            self.samples[self.next] = sum.saturating_sub(self.last_sum) / (count - self.last_count);
+            self.next = (self.next + 1) % RATE_SAMPLES;
+        }
+        self.last_sum = sum;
+        self.last_count = count;
+    }
+
+    pub fn per_event(&self) -> u64 {
+        self.samples.iter().sum::<u64>() / RATE_SAMPLES as u64
+    }
+}
+
 /// All counters that CONFIG RESETSTAT sets back, and a few that it leaves.
 #[derive(Default)]
 pub(crate) struct Stats {
@@ -116,6 +142,7 @@ pub(crate) struct Stats {
     pub out_rate: Rate,
     pub repl_in_rate: Rate,
     pub repl_out_rate: Rate,
+    pub event_loop: LoopStats,
 }
 
 /// Error codes beyond this many different ones are not counted apart: clients can make codes up in scripts.
@@ -155,6 +182,7 @@ impl Stats {
         self.out_rate.sample(self.net_out + self.net_repl_out, mono_us);
         self.repl_in_rate.sample(self.net_repl_in, mono_us);
         self.repl_out_rate.sample(self.net_repl_out, mono_us);
+        self.event_loop.sample(mono_us);
     }
 
     pub fn for_commands(count: usize) -> Stats {

@@ -50,8 +50,7 @@ impl Node {
             // What it was spared for may be over.
             self.env.expiry = self.expiry_mode();
         }
-        self.expire_keys();
-        self.expire_fields();
+        self.expire_what_is_over();
         self.expire_own_keys();
         self.limit_tracking_table();
         self.continue_eviction();
@@ -84,6 +83,12 @@ impl Node {
     /// Whether what is over is to be deleted unasked. Only a master does that: its replicas wait for the deletions in its log.
     fn expires_actively(&self) -> bool {
         self.debug.active_expire && self.env.expiry == ExpiryMode::Delete
+    }
+
+    /// Deletes keys and fields whose time is over; of very many, the first.
+    pub(crate) fn expire_what_is_over(&mut self) {
+        self.expire_keys();
+        self.expire_fields();
     }
 
     /// Deletes keys whose time is over.
@@ -242,6 +247,7 @@ impl Node {
         self.pause.active = None;
         self.env.expiry = self.expiry_mode();
         self.refresh_gate();
+        self.release_stream();
         self.release_held();
         self.serve_ready();
     }
@@ -314,6 +320,7 @@ impl Node {
             self.env.set_now_us(self.now.unix_us);
             self.keyspace.set_initial_access(commands::access::fresh(&self.env));
         }
+        self.scripting.limits.memory = settings.script_memory_limit as usize;
         self.env.proto_max_bulk_len = settings.proto_max_bulk_len as usize;
         self.env.lfu_log_factor = settings.lfu_log_factor;
         self.env.lfu_decay_time = settings.lfu_decay_time;

@@ -83,6 +83,11 @@ impl Machine {
         self.state.memory()
     }
 
+    /// Holds for what is allocated from now on.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.state.set_limit(limits.memory);
+    }
+
     /// Whether a script is under way.
     pub fn is_running(&self) -> bool {
         self.state.is_running()

@@ -11,6 +11,7 @@
 mod actions;
 mod round;
 mod sockets;
+mod trial;
 
 use std::io::{self, Read};
 use std::net::TcpListener;
@@ -27,8 +28,10 @@ use crate::jobs::Jobs;
 use crate::log::Logger;
 use crate::net::{ListenError, Listeners, Poller, Token, Waited, Watch};
 use crate::readings::{Allocator, Readings};
+use crate::title::Title;
 use round::{ReadBuffer, Unfinished};
 use sockets::Sockets;
+pub(crate) use trial::Trial;
 
 /// How often the runtime gets its turn while the engine waits by itself: signals are noticed so late at worst.
 const RUNTIME_EVERY_US: u64 = 100_000;
@@ -45,6 +48,7 @@ pub(crate) struct Setup {
     pub seed: u64,
     /// Whether the process belongs to this instance: its working directory follows `dir`.
     pub owns_process: bool,
+    pub title: Option<Title>,
 }
 
 /// One instance with everything around it.
@@ -76,12 +80,13 @@ pub(crate) struct Engine {
     interrupted_us: Option<u64>,
     exit: Option<i32>,
     owns_process: bool,
+    title: Option<Title>,
 }
 
 impl Engine {
     /// Opens the sockets and makes the node. Must be called inside the runtime that [`Engine::run`] will run in.
     pub fn new(setup: Setup) -> Result<Engine, EngineError> {
-        let Setup { config, config_file, listeners, logger, allocator, seed, owns_process } = setup;
+        let Setup { config, config_file, listeners, logger, allocator, seed, owns_process, title } = setup;
         let settings = config.settings().clone();
         let poller = Poller::new().map_err(EngineError::Poller)?;
         let (events_sender, events) = event_channel().map_err(EngineError::Poller)?;
@@ -104,7 +109,7 @@ impl Engine {
             },
         };
         node::check_users(&config, boot.acl_file.as_deref()).map_err(EngineError::Users)?;
-        let engine = Engine {
+        let mut engine = Engine {
             node: Node::new(config, boot, now),
             sockets: Sockets::default(),
             poller,
@@ -127,10 +132,18 @@ impl Engine {
             interrupted_us: None,
             exit: None,
             owns_process,
+            title,
         };
         engine.watch_listeners();
+        engine.show_title();
         engine.logger.set_role(engine.node.role_letter());
         Ok(engine)
+    }
+
+    fn show_title(&mut self) {
+        if let Some(title) = &mut self.title {
+            title.show(&self.settings);
+        }
     }
 
     /// Where to send the engine a message.

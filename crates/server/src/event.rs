@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use crate::engine::Trial;
 use node::{Completion, ConnId, JobId};
 use rustix::event::{EventfdFlags, eventfd};
 
@@ -15,6 +16,8 @@ pub(crate) enum Event {
     Job(JobId, Completion),
     /// A connection that the node asked for stands, or does not.
     Connected(ConnId, io::Result<OwnedFd>),
+    /// Addresses to listen on have been looked up.
+    LookedUp(Trial),
     /// A signal came, or whoever started the server wants it to end.
     Terminate(node::Signal),
     /// A signal that is only noted.

@@ -135,10 +135,16 @@ impl Jobs {
     }
 
     /// Replaces the configuration file.
-    pub fn rewrite_config(&mut self, id: JobId, path: PathBuf, config: Box<config::Config>) {
+    pub fn rewrite_config(
+        &mut self,
+        id: JobId,
+        path: PathBuf,
+        config: Box<config::Config>,
+        everything: bool,
+    ) {
         let failed = |text| Completion::ConfigRewritten(Err(text));
         self.spawn("rewrite-config", id, None, failed, move |handle| {
-            handle.complete(Completion::ConfigRewritten(rewrite::run(&path, &config)));
+            handle.complete(Completion::ConfigRewritten(rewrite::run(&path, &config, everything)));
         });
     }
 

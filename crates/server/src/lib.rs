@@ -73,6 +73,7 @@ mod signals;
 mod start;
 mod supervise;
 mod sys;
+mod title;
 
 pub use files::DiskFiles;
 pub use log::{LogLayer, Logger};

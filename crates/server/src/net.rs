@@ -6,6 +6,7 @@ mod listener;
 mod peer;
 mod poller;
 
+pub(crate) use bind::BindAddress;
 pub(crate) use connect::connect;
 pub(crate) use listener::{Incoming, ListenError, Listeners};
 pub(crate) use peer::peer_of;

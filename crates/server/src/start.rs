@@ -19,6 +19,7 @@ use crate::process::{self, PidFile};
 use crate::readings::Allocator;
 use crate::signals;
 use crate::supervise::Supervisor;
+use crate::title::Title;
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -80,8 +81,8 @@ impl std::fmt::Debug for Options {
 
 /// Runs a server that the whole process belongs to, and answers the exit code.
 ///
-/// That is: it changes the working directory, goes to the background if it shall, writes the process id file, raises the
-/// limit of open files, listens for signals, talks to a supervisor, and ends the process on a bug. The process must not have
+/// That is: it changes the working directory, goes to the background if it shall, takes over the process's title, writes the process
+/// id file, raises the limit of open files, listens for signals, talks to a supervisor, and ends the process on a bug. The process must not have
 /// started a thread yet.
 ///
 /// # Errors
@@ -101,6 +102,8 @@ pub fn run(loaded: Loaded, options: Options) -> Result<i32, StartError> {
     crash::report_panics_to(logger.clone());
     crash::this_thread_is_the_engine();
     tracing::dispatcher::with_default(&logger.dispatch(), || {
+        // The allocator's is the first thread.
+        let title = Title::take(config.settings(), config_file.as_deref());
         options.allocator.start_background_work();
         announce(&warnings, config_file.as_deref());
         process::check_backlog(config.settings().tcp_backlog);
@@ -120,6 +123,7 @@ pub fn run(loaded: Loaded, options: Options) -> Result<i32, StartError> {
             allocator: options.allocator,
             seed: options.seed.unwrap_or_else(|| fastrand::u64(..)),
             owns_process: true,
+            title,
         };
         let code = serve(setup, |engine| signals::listen(&engine.sender()), || supervisor.ready());
         supervisor.stopping();
@@ -166,6 +170,7 @@ impl Server {
                 seed: options.seed.unwrap_or_else(|| fastrand::u64(..)),
                 logger: logger.clone(),
                 owns_process: false,
+                title: None,
             };
             tracing::dispatcher::with_default(&logger.dispatch(), || {
                 let listening = |engine: &Engine| {

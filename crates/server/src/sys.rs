@@ -1,8 +1,13 @@
-//! The few calls to the C library that no safe crate offers. This is the only module of the crate with `unsafe` in it.
+//! The few calls to the C library that no safe crate offers, and the place of the process's title. This is the only module of the crate
+//! with `unsafe` in it.
 #![allow(unsafe_code)]
+
+mod title;
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
+
+pub(crate) use title::TitleArea;
 
 /// Which side of a fork this is.
 pub(crate) enum Fork {

@@ -573,6 +573,9 @@ impl World {
             Action::RewriteConfig { job, .. } => {
                 self.complete_later(index, job, Completion::ConfigRewritten(Ok(())), None);
             }
+            Action::TrySettings { job, .. } => {
+                self.complete_later(index, job, Completion::SettingsTried(Ok(())), None);
+            }
             Action::Settings(_) | Action::Free(_) | Action::Purge | Action::Sleep { .. } => {}
             Action::Exit { .. } => {
                 self.crash(index);

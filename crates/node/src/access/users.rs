@@ -79,10 +79,10 @@ impl Node {
     }
 
     /// `requirepass` has changed.
-    pub(crate) fn change_default_password(&mut self, current: &mut Session) {
+    pub(crate) fn change_default_password(&mut self, current: Option<&mut Session>) {
         let password = self.config.settings().requirepass.clone();
         self.access.users.set_default_password(password.as_deref().map(str::as_bytes));
-        self.renew_users(Some(current));
+        self.renew_users(current);
     }
 
     /// Users have changed: every session gets its user as it is now. Clients whose user is gone are disconnected, and those who

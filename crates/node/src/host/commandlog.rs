@@ -176,6 +176,28 @@ mod tests {
     }
 
     #[test]
+    fn commands_of_scripts_stand_before_the_script() {
+        let mut node = Fixture::with(&["--slowlog-log-slower-than", "0"]);
+        node.run(&["CLIENT", "SETNAME", "me"]);
+        node.run(&["SLOWLOG", "RESET"]);
+        node.run(&["EVAL", "redis.call('GET', KEYS[1]) return redis.call('PING')", "1", "a"]);
+        let log = node.run(&["SLOWLOG", "GET", "3"]);
+        let at = |word: &str| log.find(word).unwrap_or_else(|| panic!("no {word} in {log}"));
+        assert!(at("EVAL") < at("$4\r\nPING\r\n"), "newest first: {log}");
+        assert!(at("$4\r\nPING\r\n") < at("$3\r\nGET\r\n$1\r\na\r\n"), "{log}");
+        assert_eq!(log.matches("$11\r\n127.0.0.1:1\r\n$2\r\nme\r\n").count(), 3, "{log}");
+    }
+
+    #[test]
+    fn only_what_is_kept_is_numbered() {
+        let mut node = Fixture::with(&["--slowlog-log-slower-than", "0", "--slowlog-max-len", "0"]);
+        node.run(&["PING"]);
+        node.run(&["PING"]);
+        node.run(&["CONFIG", "SET", "slowlog-max-len", "10"]);
+        assert!(node.run(&["SLOWLOG", "GET", "1"]).starts_with("*1\r\n*6\r\n:0\r\n"));
+    }
+
+    #[test]
     fn secrets_are_kept() {
         let mut node = Fixture::with(&["--slowlog-log-slower-than", "0"]);
         node.run(&["CONFIG", "SET", "masterauth", "geheim"]);

@@ -1,5 +1,7 @@
 //! CONFIG GET, SET, REWRITE, RESETSTAT.
 
+pub(crate) mod trial;
+
 use resp::Args;
 
 use config::Permission;
@@ -7,6 +9,9 @@ use config::Permission;
 use crate::action::{Action, JobId};
 use crate::node::Node;
 use crate::session::{Blocked, Session};
+
+/// What the loading of the dataset goes by.
+const FIXED_WHILE_LOADING: [&str; 3] = ["appendonly", "dir", "repl-diskless-load"];
 
 /// CONFIG GET pattern [pattern …]
 pub(crate) fn get(node: &mut Node, session: &mut Session, args: Args<'_>) {
@@ -27,18 +32,20 @@ pub(crate) fn set(node: &mut Node, session: &mut Session, args: Args<'_>) {
     }
     let pairs: Vec<(&[u8], &[u8])> =
         (0..words.len()).step_by(2).map(|at| (words.at(at), words.at(at + 1))).collect();
-    let result = if session.is_local() { node.config.set_local(&pairs) } else { node.config.set(&pairs) };
-    match result {
+    let fixed = |(name, _): &(&[u8], &[u8])| {
+        FIXED_WHILE_LOADING.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+    };
+    if node.gate.loading && pairs.iter().any(fixed) {
+        return session.reply.error("LOADING Tandem is loading the dataset in memory");
+    }
+    let (mut wanted, local) = (node.config.clone(), session.is_local());
+    match trial::put(&mut wanted, &pairs, local) {
+        Ok(changed) if trial::is_needed(&changed) => node.try_settings(session, &pairs, local),
         Ok(changed) => {
-            node.apply_settings();
+            node.config = wanted;
+            node.settings_set(changed, Some(session));
             if !node.clients_limited {
                 node.client_memory.forget(session);
-            }
-            if changed.contains(&"requirepass") {
-                node.change_default_password(session);
-            }
-            if !changed.is_empty() {
-                node.actions.push(Action::Settings(changed));
             }
             session.reply.ok();
         }
@@ -49,6 +56,11 @@ pub(crate) fn set(node: &mut Node, session: &mut Session, args: Args<'_>) {
 /// CONFIG REWRITE: answered when the file is written. Inside a transaction there is no waiting: the answer is given at once, and a
 /// failure is found in the log.
 pub(crate) fn rewrite(node: &mut Node, session: &mut Session, _: Args<'_>) {
+    write_file(node, session, false);
+}
+
+/// The same for DEBUG CONFIG-REWRITE-FORCE-ALL, which has `everything` written: what has its default value, too.
+pub(super) fn write_file(node: &mut Node, session: &mut Session, everything: bool) {
     let Some(path) = node.boot.config_file.clone() else {
         return session.reply.error("ERR The server is running without a config file");
     };
@@ -57,7 +69,7 @@ pub(crate) fn rewrite(node: &mut Node, session: &mut Session, _: Args<'_>) {
         return session.reply.error(&format!("ERR Rewriting config file: {error}"));
     }
     let job = node.new_job();
-    node.actions.push(Action::RewriteConfig { job, path, config });
+    node.actions.push(Action::RewriteConfig { job, path, config, everything });
     if session.in_exec {
         session.reply.ok();
     } else {
@@ -91,17 +103,24 @@ impl Session {
 }
 
 impl Node {
+    /// CONFIG SET has changed these settings; its session, if that is out of its slot.
+    fn settings_set(&mut self, changed: Vec<&'static str>, session: Option<&mut Session>) {
+        self.apply_settings();
+        if changed.contains(&"requirepass") {
+            self.change_default_password(session);
+        }
+        if !changed.is_empty() {
+            self.actions.push(Action::Settings(changed));
+        }
+    }
+
     /// The configuration file is written, or could not be.
     pub(crate) fn config_rewritten(&mut self, job: JobId, result: Result<(), String>) {
         match &result {
             Ok(()) => tracing::info!("CONFIG REWRITE executed with success."),
             Err(error) => tracing::warn!("CONFIG REWRITE failed: {error}"),
         }
-        let waiting = self
-            .sessions()
-            .find(|session| session.blocked == Some(Blocked::Job(job)))
-            .map(|session| session.conn);
-        if let Some(conn) = waiting {
+        if let Some(conn) = self.waiting_for_job(job) {
             self.unblock(conn, |session| match result {
                 Ok(()) => session.reply.ok(),
                 Err(error) => session.reply.error(&format!("ERR Rewriting config file: {error}")),
@@ -185,9 +204,12 @@ mod tests {
     #[test]
     fn protected_settings_are_for_those_who_may() {
         let mut node = Fixture::with(&["--enable-protected-configs", "local", "--protected-mode", "no"]);
-        assert_eq!(node.run(&["CONFIG", "SET", "dir", "/tmp"]), "+OK\r\n");
+        assert_eq!(node.run(&["CONFIG", "SET", "dbfilename", "a.rdb"]), "+OK\r\n");
         let far = node.client_from(Peer { addr: "10.0.0.1:9".to_owned(), ..Peer::default() });
-        assert!(node.run_on(far, &["CONFIG", "SET", "dir", "/tmp"]).contains("can't set protected config"));
+        assert!(
+            node.run_on(far, &["CONFIG", "SET", "dbfilename", "b.rdb"])
+                .contains("can't set protected config")
+        );
     }
 
     #[test]

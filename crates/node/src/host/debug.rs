@@ -46,6 +46,7 @@ pub(crate) fn debug(node: &mut Node, session: &mut Session, args: Args<'_>) {
         }
         (b"error", 1) => session.reply.error(&String::from_utf8_lossy(rest.at(0))),
         (b"protocol", 1) => protocol::write(&mut session.reply, rest.at(0)),
+        (b"config-rewrite-force-all", 0) => super::config::write_file(node, session, true),
         (b"change-repl-id", 0) => change_repl_id(node, session),
         (b"stringmatch-len", 2) => {
             session.reply.int(i64::from(commands::glob::matches(rest.at(0), rest.at(1))));
@@ -211,6 +212,7 @@ fn crash(node: &mut Node, session: &mut Session, how: &[u8]) {
 
 /// The subcommands: they have no rows in the command table, being nothing to build on.
 const HELP: &[(&str, &str)] = &[
+    ("CONFIG-REWRITE-FORCE-ALL", "CONFIG REWRITE, with a line for every setting."),
     ("CHANGE-REPL-ID", "Take a new replication id; for tests of replication only."),
     ("DIGEST", "Forty digits that tell this dataset from any other, in whatever order it was written."),
     ("DIGEST-VALUE <key> [<key> ...]", "The same for single values."),

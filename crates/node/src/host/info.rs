@@ -29,8 +29,11 @@ struct Section {
     write: Writer,
 }
 
+/// The section that only its name brings.
+const DEBUG: &str = "debug";
+
 /// All sections, in the order in which they are shown.
-const SECTIONS: [Section; 13] = [
+const SECTIONS: [Section; 14] = [
     section("server", "Server", true, server::write),
     section("clients", "Clients", true, clients::write),
     section("memory", "Memory", true, memory::write),
@@ -44,6 +47,7 @@ const SECTIONS: [Section; 13] = [
     section("latencystats", "Latencystats", false, stats::latencies),
     section("cluster", "Cluster", true, |_, _, report| report.put("cluster_enabled", 0)),
     section("keyspace", "Keyspace", true, stats::keyspace),
+    section(DEBUG, "Debug", false, stats::debug),
 ];
 
 const fn section(name: &'static str, title: &'static str, default: bool, write: Writer) -> Section {
@@ -66,7 +70,7 @@ fn is_wanted(section: &Section, wanted: &[Vec<u8>]) -> bool {
         return section.default;
     }
     wanted.iter().any(|word| match word.as_slice() {
-        b"all" | b"everything" => true,
+        b"all" | b"everything" => section.name != DEBUG,
         b"default" => section.default,
         word => word == section.name.as_bytes(),
     })

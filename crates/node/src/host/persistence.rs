@@ -73,3 +73,96 @@ pub(crate) fn shutdown(node: &mut Node, session: &mut Session, args: Args<'_>) {
     let save = save || (!nosave && !node.config.settings().save.is_empty());
     node.begin_shutdown(save, now, force, Some(session.conn));
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::action::{Action, Completion};
+    use crate::snapshot::{SnapshotLoader, SnapshotWriter};
+    use crate::testing::Fixture;
+
+    fn changes(node: &mut Fixture) -> String {
+        let other = node.client();
+        let info = node.run_on(other, &["INFO", "persistence"]);
+        node.eof(other);
+        let line = info.lines().find_map(|line| line.strip_prefix("rdb_changes_since_last_save:"));
+        line.expect("the line is there").to_owned()
+    }
+
+    #[test]
+    fn flushall_empties_the_dump_file() {
+        let mut node = Fixture::with(&["--save", "900 100"]);
+        node.run(&["SET", "a", "1"]);
+        node.run(&["BGSAVE"]);
+        let [Action::Save(old)] = &node.actions()[..] else { panic!("a save") };
+        let old = old.id;
+        assert_eq!(node.run(&["FLUSHALL"]), "+OK\r\n");
+        assert_eq!(node.run(&["SAVE"]), "", "what comes next waits for the file");
+        let mut actions = node.actions();
+        actions.retain(|action| !matches!(action, Action::Free(_)));
+        assert!(matches!(&actions[..], [Action::Cancel(job), Action::Save(_)] if *job == old), "{actions:?}");
+        let Action::Save(save) = &actions[1] else { unreachable!("as just seen") };
+        assert_eq!(save.view.total_keys(), 0);
+        let report = crate::action::SaveReport { bytes: 1, keys: 0 };
+        node.complete(save.id, Completion::Saved(Ok(report)));
+        assert_eq!(changes(&mut node), "0");
+        assert_eq!(node.finish_saves(), 1, "SAVE itself");
+        assert_eq!(node.read(), "+OK\r\n");
+    }
+
+    #[test]
+    fn one_that_fails_leaves_the_changes_counted() {
+        let mut node = Fixture::with(&["--save", "900 100"]);
+        node.run(&["SET", "a", "1"]);
+        node.run(&["FLUSHALL"]);
+        let [save] = &node.saves()[..] else { panic!("a save") };
+        node.complete(save.id, Completion::Saved(Err("no space".to_owned())));
+        assert_eq!(changes(&mut node), "2");
+        assert_eq!(node.run(&["PING"]), "+PONG\r\n", "the client does not wait for ever");
+    }
+
+    #[test]
+    fn without_save_points_there_is_no_file_to_empty() {
+        let mut node = Fixture::new();
+        node.actions();
+        node.run(&["FLUSHALL"]);
+        assert!(node.saves().is_empty());
+    }
+
+    #[test]
+    fn what_expired_while_the_instance_was_away_is_logged_first() {
+        let mut before = Fixture::new();
+        before.begin_logging();
+        before.run(&["HSETEX", "h", "PX", "50", "FIELDS", "1", "over", "1"]);
+        before.run(&["HSET", "h", "stays", "1"]);
+        before.run(&["SET", "k", "1", "PX", "50"]);
+        before.actions();
+        before.run(&["BGSAVE"]);
+        let save = before.saves().pop().expect("a save");
+        let mut after = Fixture::new();
+        after.advance_ms(1000);
+        after.actions();
+        after.node.start(after.now);
+        let Some(Action::Load(load)) = after.actions().pop() else { panic!("the file is to be loaded") };
+        let mut loader = SnapshotLoader::new(load.options);
+        SnapshotWriter::new(save.view, save.header, save.options, save.progress)
+            .run(&mut |chunk, _| loader.feed(&chunk).is_ok());
+        after.complete(load.id, Completion::Loaded(loader.finish()));
+        after.run(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"]);
+        assert_eq!(after.run(&["HLEN", "h"]), ":1\r\n");
+        let log = after.log_from(before.log_end());
+        assert!(log.contains("HDEL $1 h $4 over") && log.contains(" $1 k "), "{log}");
+    }
+
+    #[test]
+    fn a_transaction_does_not_wait_for_the_file() {
+        let mut node = Fixture::with(&["--save", "900 100"]);
+        node.run(&["MULTI"]);
+        node.run(&["FLUSHALL"]);
+        node.run(&["SET", "a", "1"]);
+        assert_eq!(node.run(&["EXEC"]), "*2\r\n+OK\r\n+OK\r\n");
+        assert!(node.saves().is_empty(), "its log does not end in the middle");
+        node.advance_ms(100);
+        let [save] = &node.saves()[..] else { panic!("a save") };
+        assert_eq!(save.view.total_keys(), 1);
+    }
+}

@@ -312,3 +312,42 @@ fn a_client_that_leaves_does_not_stop_it() {
     assert_eq!(pair.run("EXISTS k"), ":0\r\n");
     assert_eq!(pair.target("GET k"), "$1\r\nv\r\n");
 }
+
+#[test]
+fn keys_do_not_leave_under_a_script() {
+    let mut pair = Pair::new();
+    pair.source = Fixture::boot(
+        &["--busy-reply-threshold", "1"],
+        crate::node::Boot { clock_ns: restless, ..crate::node::Boot::default() },
+    );
+    pair.source.actions();
+    // What goes first has connected and selected the database.
+    pair.source.run(&["MSET", "first", "1", "k", "v"]);
+    assert_eq!(pair.run("MIGRATE 10.0.0.2 6379 first 0 5000"), OK);
+    let caller = pair.source.client();
+    pair.source.input(pair.source.conn, &words("MIGRATE 10.0.0.2 6379 k 0 5000"));
+    let code = "local a = redis.call('get', 'k') for i = 1, 3e7 do end return {a, redis.call('get', 'k')}";
+    assert_eq!(pair.source.run_on(caller, &["EVAL", code, "0"]), "", "it is parked");
+    pair.pump(7);
+    assert_eq!(pair.target("GET k"), "$1\r\nv\r\n", "the target has it");
+    assert_eq!(pair.source.read(), "", "MIGRATE waits for the script");
+    for _ in 0..1000 {
+        pair.source.advance_ms(1);
+    }
+    assert_eq!(pair.source.read_from(caller), "*2\r\n$1\r\nv\r\n$1\r\nv\r\n");
+    pair.pump(7);
+    assert_eq!(pair.source.read(), "+OK\r\n");
+    assert_eq!(pair.source.run(&["EXISTS", "k"]), ":0\r\n");
+}
+
+thread_local! {
+    static CLOCK: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// A clock that goes on by a millisecond whenever it is read.
+fn restless() -> u64 {
+    CLOCK.with(|clock| {
+        clock.set(clock.get() + 1_000_000);
+        clock.get()
+    })
+}

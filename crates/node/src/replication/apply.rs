@@ -5,6 +5,7 @@ use resp::{Args, Form, OwnedArgs, Parsed, ReplyBuf, RequestLimits, RequestParser
 
 use commands::{CommandSpec, Ctx, ExpiryMode, Handler};
 
+use crate::action::Action;
 use crate::batch::{BATCH, Batch, Request};
 use crate::node::Node;
 use crate::pubsub::Scope;
@@ -39,6 +40,9 @@ impl Applier {
 impl Node {
     /// Applies a piece of the stream, cut anywhere.
     pub(crate) fn apply_stream(&mut self, bytes: &[u8]) {
+        if self.pause.active.is_some() {
+            return self.hold_stream(bytes);
+        }
         let Some(upstream) = &mut self.replication.upstream else { return };
         let mut applier = std::mem::take(&mut upstream.applier);
         let before = std::mem::replace(&mut self.env.expiry, ExpiryMode::Ignore);
@@ -69,6 +73,28 @@ impl Node {
         if let Err(text) = result {
             tracing::warn!("The master's stream is broken at offset {}: {text}", self.replication.log.end());
             self.upstream_lost("Connection with master given up because its stream is broken.");
+        }
+    }
+
+    /// During CLIENT PAUSE the stream waits like the commands of clients. It is read on up to what a client's input may take.
+    fn hold_stream(&mut self, bytes: &[u8]) {
+        let limit = self.config.settings().client_query_buffer_limit as usize;
+        let Some(upstream) = &mut self.replication.upstream else { return };
+        let pending = &mut upstream.applier.pending;
+        pending.extend_from_slice(bytes);
+        if pending.len() > limit
+            && let Some(conn) = upstream.conn
+        {
+            self.actions.push(Action::PauseReading(conn));
+        }
+    }
+
+    /// The pause is over: applies what was held.
+    pub(crate) fn release_stream(&mut self) {
+        let Some(upstream) = &self.replication.upstream else { return };
+        if let Some(conn) = upstream.conn.filter(|_| !upstream.applier.pending.is_empty()) {
+            self.actions.push(Action::ResumeReading(conn));
+            self.apply_stream(&[]);
         }
     }
 
@@ -210,6 +236,7 @@ impl Node {
                 };
                 handler(&mut ctx, args);
                 self.persistence.dirty += self.effects.dirty;
+                self.persistence.emptied |= self.effects.emptied;
                 if !self.effects.garbage.is_empty() {
                     let waste = std::mem::take(&mut self.effects.garbage);
                     self.free_garbage(waste);

@@ -40,6 +40,8 @@ pub(crate) struct Scripting {
     /// The interpreters, made when they are first needed; the one that runs is out of its place.
     scripts: Option<Box<Machine>>,
     functions: Option<Box<Machine>>,
+    /// What an interpreter may take (`script-memory-limit`).
+    pub limits: Limits,
     pub cache: ScriptCache,
     pub libraries: Libraries,
     /// What the interpreters held when they were last looked at.
@@ -61,8 +63,17 @@ pub(crate) struct Parked {
     pub orphan: Option<Box<Session>>,
     /// What the master has sent meanwhile.
     pub stream: Option<(ConnId, Vec<u8>)>,
+    /// What the targets of MIGRATE have sent meanwhile.
+    pub migrations: Vec<(ConnId, FromTarget)>,
     /// Datasets that were loaded meanwhile.
     pub loaded: Vec<(JobId, Completion)>,
+}
+
+/// What comes from the instance that keys go to.
+pub(crate) enum FromTarget {
+    Bytes(Vec<u8>),
+    /// It has closed the connection.
+    End,
 }
 
 impl Scripting {
@@ -84,13 +95,14 @@ impl Scripting {
 
     /// Takes an interpreter out of its place, or makes it.
     fn take(&mut self, engine: Engine, seed: impl FnOnce() -> u64) -> Box<Machine> {
-        let machine = self.slot(engine).take().unwrap_or_else(|| {
-            let limits = Limits::default();
+        let limits = self.limits;
+        let mut machine = self.slot(engine).take().unwrap_or_else(|| {
             Box::new(match engine {
                 Engine::Scripts => Machine::for_scripts(seed(), limits),
                 Engine::Functions => Machine::for_functions(seed(), limits),
             })
         });
+        machine.set_limits(limits);
         match engine {
             Engine::Scripts => self.scripts_memory = machine.memory(),
             Engine::Functions => self.functions_memory = machine.memory(),
@@ -129,5 +141,13 @@ impl Node {
     /// Whether a script holds everything up.
     pub(crate) fn is_busy(&self) -> bool {
         self.gate.busy
+    }
+
+    /// Whether a parked script, or the transaction that it stands in, has changed something and may change more: the dataset is one
+    /// that no client was ever to see, and no snapshot may have it.
+    pub(crate) fn is_half_done(&self) -> bool {
+        let Some(parked) = &self.scripting.parked else { return false };
+        let caller = parked.orphan.as_deref().or_else(|| self.session(parked.run.caller));
+        parked.run.wrote || caller.is_some_and(|session| session.exec_rest.is_some())
     }
 }

@@ -7,7 +7,7 @@ use script::{Flags, FunctionRef, Invocation, Machine, Step};
 
 use commands::CommandSpec;
 
-use super::{Engine, Parked};
+use super::{Engine, FromTarget, Parked};
 use crate::access::refusal_text;
 use crate::action::{Action, ConnId};
 use crate::exec::{Cost, args_bytes};
@@ -198,11 +198,7 @@ impl Node {
                     run.wrote |= spec.is_write();
                     let mark = (replication & script::repl::REPLICA == 0)
                         .then(|| self.replication.transaction_mark());
-                    let before = (self.boot.clock_ns)();
-                    self.call(session, spec, args, None);
-                    let nanos = (self.boot.clock_ns)().saturating_sub(before);
-                    let index = self.registry.index(spec);
-                    self.stats.per_command[index].nanos += nanos;
+                    self.call_timed(session, spec, args);
                     if self.is_watched() {
                         self.show(session.db, "lua", spec, args);
                     }
@@ -282,8 +278,14 @@ impl Node {
         if let Some(conn) = self.replication.upstream.as_ref().and_then(|upstream| upstream.conn) {
             self.actions.push(Action::PauseReading(conn));
         }
-        self.scripting.parked =
-            Some(Box::new(Parked { machine, run, orphan: None, stream: None, loaded: Vec::new() }));
+        self.scripting.parked = Some(Box::new(Parked {
+            machine,
+            run,
+            orphan: None,
+            stream: None,
+            migrations: Vec::new(),
+            loaded: Vec::new(),
+        }));
         self.gate.busy = true;
     }
 
@@ -322,7 +324,7 @@ impl Node {
     }
 
     fn end_parked(&mut self, parked: Parked, mut session: Box<Session>, orphaned: bool) {
-        let Parked { machine, run, stream, loaded, .. } = parked;
+        let Parked { machine, run, stream, migrations, loaded, .. } = parked;
         self.gate.busy = false;
         session.blocked = None;
         let mut rest = session.exec_rest.take();
@@ -350,6 +352,7 @@ impl Node {
             // The next script of the transaction is parked in its turn.
             if let Some(next) = &mut self.scripting.parked {
                 next.stream = stream;
+                next.migrations = migrations;
                 next.loaded = loaded;
             }
             if orphaned {
@@ -377,6 +380,12 @@ impl Node {
             self.put_back(session);
         }
         self.resume_served();
+        for (conn, what) in migrations {
+            match what {
+                FromTarget::Bytes(bytes) => self.input(self.now, conn, &bytes),
+                FromTarget::End => self.eof(self.now, conn),
+            }
+        }
         for (job, what) in loaded {
             self.complete(self.now, job, what);
         }

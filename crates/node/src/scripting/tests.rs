@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use backlog::Offset;
 
+use crate::action::{Action, Completion, SaveReport};
 use crate::node::Boot;
 use crate::testing::Fixture;
 
@@ -302,6 +303,7 @@ fn functions_are_loaded_called_and_logged() {
     assert_eq!(fixture.read(), "+OK\r\n");
     assert_eq!(fixture.run(&["FCALL", "get", "1", "k"]), "$1\r\nv\r\n");
     assert_eq!(fixture.run(&["DEBUG", "RELOAD"]), "+OK\r\n");
+    assert_eq!(fixture.finish_saves(), 1);
     assert_eq!(fixture.run(&["FCALL", "get", "1", "k"]), "$1\r\nv\r\n");
     assert_eq!(fixture.run(&["FUNCTION", "DELETE", "lib"]), "+OK\r\n");
     assert_eq!(fixture.run(&["FUNCTION", "DELETE", "lib"]), "-ERR Library not found\r\n");
@@ -380,4 +382,92 @@ fn a_replica_refuses_a_transaction_whose_script_may_write() {
     let other = fixture.client();
     fixture.run_on(other, &["REPLICAOF", "127.0.0.1", "1"]);
     assert!(fixture.run(&["EXEC"]).starts_with("-EXECABORT Transaction discarded because of: READONLY"));
+}
+
+#[test]
+fn scripts_have_as_much_memory_as_the_settings_say() {
+    let mut fixture = Fixture::with(&["--script-memory-limit", "8mb"]);
+    let code = "return #string.rep('x', 5000000) + #string.rep('y', 4000000)";
+    assert!(fixture.run(&["EVAL", code, "0"]).contains("not enough memory"));
+    fixture.run(&["CONFIG", "SET", "script-memory-limit", "64mb"]);
+    assert_eq!(fixture.run(&["EVAL", code, "0"]), ":9000000\r\n");
+}
+
+/// Lets a parked script run to its end.
+fn to_its_end(fixture: &mut Fixture) {
+    for _ in 0..1000 {
+        if fixture.node.scripting.parked.is_none() {
+            return;
+        }
+        fixture.advance_ms(1);
+    }
+    panic!("the script has not ended");
+}
+
+#[test]
+fn the_last_snapshot_has_no_half_of_a_script() {
+    let code = "redis.call('set', 'k', 1) for i = 1, 3e7 do end redis.call('incr', 'k')";
+    let transaction: [&[&str]; 3] = [&["MULTI"], &["SET", "k", "1"], &["EVAL", "for i = 1, 3e7 do end", "0"]];
+    for in_transaction in [false, true] {
+        let mut fixture = impatient();
+        fixture.run(&["CONFIG", "SET", "save", "900 1"]);
+        let caller = fixture.client();
+        if in_transaction {
+            for words in transaction {
+                fixture.run_on(caller, words);
+            }
+            fixture.run_on(caller, &["INCR", "k"]);
+            fixture.run_on(caller, &["EXEC"]);
+        } else {
+            fixture.run_on(caller, &["EVAL", code, "0"]);
+        }
+        fixture.saves();
+        fixture.node.terminate(fixture.now, crate::Signal::Term);
+        assert!(fixture.saves().is_empty(), "the script is not through");
+        to_its_end(&mut fixture);
+        fixture.advance_ms(100);
+        let saves = fixture.saves();
+        let [save] = &saves[..] else { panic!("one snapshot, not {}", saves.len()) };
+        assert_eq!(
+            save.view.db(0).get(b"k").map(|entry| entry.str().map(<[u8]>::to_vec)),
+            Some(Some(b"2".to_vec()))
+        );
+        fixture.complete(save.id, Completion::Saved(Ok(SaveReport { bytes: 1, keys: 1 })));
+        assert!(matches!(fixture.actions()[..], [.., Action::Exit { code: 0 }]));
+    }
+}
+
+#[test]
+fn a_script_that_only_reads_holds_no_shutdown_up() {
+    for save in ["", "900 1"] {
+        let mut fixture = impatient();
+        fixture.run(&["CONFIG", "SET", "save", save]);
+        let caller = fixture.client();
+        fixture.run_on(caller, &["EVAL", FOREVER, "0"]);
+        fixture.actions();
+        fixture.node.terminate(fixture.now, crate::Signal::Term);
+        let exits = |action: &Action| matches!(action, Action::Exit { code: 0 });
+        let actions = fixture.actions();
+        assert_eq!(actions.iter().any(exits), save.is_empty());
+        for action in actions {
+            if let Action::Save(job) = action {
+                fixture.complete(job.id, Completion::Saved(Ok(SaveReport { bytes: 1, keys: 0 })));
+                assert!(fixture.actions().iter().any(exits));
+            }
+        }
+    }
+}
+
+#[test]
+fn who_cannot_wait_shuts_down_without_saving() {
+    let mut fixture = impatient();
+    fixture.run(&["CONFIG", "SET", "save", "900 1"]);
+    let caller = fixture.client();
+    fixture.run_on(caller, &["EVAL", "redis.call('set', 'k', 1) while true do end", "0"]);
+    fixture.node.terminate(fixture.now, crate::Signal::Term);
+    fixture.advance_ms(1000);
+    assert!(fixture.saves().is_empty());
+    fixture.run(&["SHUTDOWN", "ABORT"]);
+    fixture.run(&["SHUTDOWN", "NOSAVE", "NOW"]);
+    assert!(fixture.actions().iter().any(|action| matches!(action, Action::Exit { code: 0 })));
 }

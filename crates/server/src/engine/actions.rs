@@ -1,6 +1,5 @@
 //! Carrying out what the node wants.
 
-use std::path::Path;
 use std::time::Duration;
 
 use node::{Action, ConnId, Signal};
@@ -9,7 +8,7 @@ use super::Engine;
 use crate::clock;
 use crate::event::Event;
 use crate::files::reason;
-use crate::net::{ListenError, connect, peer_of};
+use crate::net::{connect, peer_of};
 
 /// An interrupt so soon after another means that the operator does not want to wait.
 const IMPATIENT_US: u64 = 30_000_000;
@@ -33,6 +32,7 @@ impl Engine {
                     self.connected(id, result);
                 }
             }
+            Event::LookedUp(trial) => self.finish_trial(trial),
             Event::Terminate(signal) => self.terminate(signal),
             Event::Note(text) => tracing::warn!("{text}"),
         }
@@ -86,9 +86,12 @@ impl Engine {
             Action::LoadChunk { job, bytes } => self.jobs.chunk(job, bytes),
             Action::LoadEnd(job) => self.jobs.end(job),
             Action::Cancel(job) => self.jobs.cancel(job),
-            Action::RewriteConfig { job, path, config } => self.jobs.rewrite_config(job, path, config),
+            Action::RewriteConfig { job, path, config, everything } => {
+                self.jobs.rewrite_config(job, path, config, everything);
+            }
             Action::SaveAcl { job, path, text } => self.jobs.save_acl(job, path, text),
             Action::ReadAcl { job, path } => self.jobs.read_acl(job, path),
+            Action::TrySettings { job, names, settings } => self.try_settings(job, names, settings),
             Action::Settings(names) => self.settings_changed(&names),
             Action::Free(what) => self.jobs.free(what),
             Action::Purge => self.jobs.free(Box::new(crate::memory::Purge)),
@@ -126,16 +129,13 @@ impl Engine {
     }
 
     fn settings_changed(&mut self, names: &[&'static str]) {
-        let before = std::mem::replace(&mut self.settings, self.node.config().settings().clone());
+        self.settings = self.node.config().settings().clone();
         let changed = |wanted: &[&str]| names.iter().any(|name| wanted.contains(name));
         if changed(&["loglevel"]) {
             self.logger.set_level(self.settings.loglevel);
         }
-        if changed(&["port", "bind", "tcp-backlog"]) {
-            self.listen_anew(|engine| engine.listeners.reopen_tcp(&engine.settings, &before));
-        }
-        if changed(&["unixsocket", "unixsocketperm", "unixsocketgroup"]) {
-            self.listen_anew(|engine| engine.listeners.reopen_unix(&engine.settings));
+        if changed(&["bind", "port", "proc-title-template"]) {
+            self.show_title();
         }
         if changed(&["tcp-keepalive"]) {
             self.listeners.set_keepalive(self.settings.tcp_keepalive);
@@ -143,24 +143,5 @@ impl Engine {
         if changed(&["maxclients"]) {
             crate::process::raise_descriptor_limit(self.settings.maxclients);
         }
-        // A relative one is relative to where the process is now, and stays so only if the process stays there.
-        let dir = Path::new(&self.settings.dir);
-        if changed(&["dir"])
-            && self.owns_process
-            && dir.is_absolute()
-            && let Err(error) = std::env::set_current_dir(dir)
-        {
-            tracing::warn!("Can't chdir to '{}': {}", dir.display(), reason(&error));
-        }
-    }
-
-    /// Listeners are watched under their index, so all are taken out of the poller before some of them change.
-    fn listen_anew(&mut self, reopen: impl FnOnce(&mut Engine) -> Result<(), ListenError>) {
-        self.unwatch_listeners();
-        self.resting = false;
-        if let Err(error) = reopen(self) {
-            tracing::warn!("{error}");
-        }
-        self.watch_listeners();
     }
 }

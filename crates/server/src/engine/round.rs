@@ -98,6 +98,7 @@ impl Engine {
             }
         };
         self.now = clock::now();
+        let began_us = self.now.mono_us;
         // Before the events, which may add to it: those are for the next round.
         self.finish();
         if let Waited::Events(count) = waited {
@@ -115,6 +116,7 @@ impl Engine {
         }
         self.settle();
         self.logger.set_role(self.node.role_letter());
+        self.node.round_ended((clock::monotonic_ns() / 1000).saturating_sub(began_us));
         waited
     }
 
@@ -150,7 +152,9 @@ impl Engine {
             self.resting = false;
             self.watch_listeners();
         }
+        let began_ns = clock::monotonic_ns();
         self.node.tick(self.now);
+        self.node.tick_took((clock::monotonic_ns() - began_ns) / 1000);
     }
 
     /// Carries out what the node wants and writes what it has to say, until there is no more of either.

@@ -5,13 +5,14 @@ use std::path::Path;
 
 use crate::files::{Replacement, reason};
 
-pub(super) fn run(path: &Path, config: &config::Config) -> Result<(), String> {
+pub(super) fn run(path: &Path, config: &config::Config, everything: bool) -> Result<(), String> {
     let original = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(format!("{}: {}", path.display(), reason(&error))),
     };
-    let text = config.rewrite(&original).map_err(|error| format!("{}: {error}", path.display()))?;
+    let text = if everything { config.rewrite_all(&original) } else { config.rewrite(&original) };
+    let text = text.map_err(|error| format!("{}: {error}", path.display()))?;
     replace(path, &text)
 }
 

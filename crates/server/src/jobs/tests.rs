@@ -69,6 +69,7 @@ fn name(what: &Completion) -> &'static str {
         Completion::LoadProgress { .. } => "progress",
         Completion::Loaded(_) => "the end of a load",
         Completion::ConfigRewritten(_) => "a rewritten configuration",
+        Completion::SettingsTried(_) => "a verdict on settings",
         Completion::AclSaved(_) => "a saved ACL file",
         Completion::AclRead(_) => "an ACL file",
     }
@@ -356,14 +357,14 @@ fn a_configuration_file_is_rewritten_in_place() {
     let mut config = config::load(&args, &crate::DiskFiles).unwrap().config;
     config.set(&[(b"timeout", b"17")]).unwrap();
     let mut engine = Engine::new();
-    engine.jobs.rewrite_config(JOB, path.clone(), Box::new(config.clone()));
+    engine.jobs.rewrite_config(JOB, path.clone(), Box::new(config.clone()), false);
     assert!(matches!(engine.next(), Completion::ConfigRewritten(Ok(()))));
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.starts_with("# a comment\nport 7000\n") && text.contains("timeout 17\n"), "{text}");
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
     assert_eq!(names(dir.path()), ["redis.conf"]);
 
-    engine.jobs.rewrite_config(JOB, "/nonexistent/redis.conf".into(), Box::new(config));
+    engine.jobs.rewrite_config(JOB, "/nonexistent/redis.conf".into(), Box::new(config), false);
     let Completion::ConfigRewritten(Err(error)) = engine.next() else { panic!("there is no such directory") };
     assert!(error.ends_with("No such file or directory"), "{error}");
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
+use config::Settings;
+
 /// An address to listen on. Written with a leading `-` it may be missing on this machine; `*` is every IPv4 address and
 /// `::*` every IPv6 one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +60,32 @@ impl BindSpec {
             Errno::ADDRNOTAVAIL => self.optional,
             _ => false,
         }
+    }
+}
+
+/// One of the addresses that shall be listened on, looked up.
+#[derive(Debug)]
+pub(crate) struct BindAddress {
+    pub(super) spec: BindSpec,
+    pub(super) address: io::Result<SocketAddr>,
+}
+
+impl BindAddress {
+    /// Looks all addresses of the settings up. For names that may take long: see [`BindAddress::are_names`].
+    pub fn of(settings: &Settings) -> Vec<BindAddress> {
+        if settings.port == 0 {
+            return Vec::new();
+        }
+        let look_up = |text: &String| {
+            let spec = BindSpec::parse(text);
+            BindAddress { address: spec.resolve(settings.port), spec }
+        };
+        settings.bind.iter().map(look_up).collect()
+    }
+
+    /// Whether the resolver has to be asked.
+    pub fn are_names(settings: &Settings) -> bool {
+        settings.bind.iter().any(|text| matches!(BindSpec::parse(text).host, Host::Name(_)))
     }
 }
 

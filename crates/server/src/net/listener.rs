@@ -14,7 +14,7 @@ use rustix::net::{
     socket_with, sockopt,
 };
 
-use super::bind::BindSpec;
+use super::bind::BindAddress;
 use crate::files::reason;
 
 /// What the server listens on.
@@ -34,6 +34,17 @@ enum Kind {
     Tcp,
     /// Owns the name in the file system.
     Unix(PathBuf),
+}
+
+impl Listener {
+    fn is_unix(&self) -> bool {
+        matches!(self.kind, Kind::Unix(_))
+    }
+
+    /// Where it listens, if it is a TCP socket.
+    fn address(&self) -> Option<SocketAddr> {
+        if self.is_unix() { None } else { rustix::net::getsockname(&self.fd).ok()?.try_into().ok() }
+    }
 }
 
 /// A client that has just connected.
@@ -59,7 +70,7 @@ impl Listeners {
         for listener in extra {
             all.adopt(listener)?;
         }
-        all.open_tcp(settings)?;
+        all.sockets.extend(open_all(&BindAddress::of(settings), &[], settings)?);
         all.open_unix(settings)?;
         all.set_keepalive(settings.tcp_keepalive);
         Ok(all)
@@ -78,47 +89,36 @@ impl Listeners {
         Ok(())
     }
 
-    /// Listens on the port and addresses of now instead of those of before. If that fails, those of `before` are opened
-    /// again.
-    pub fn reopen_tcp(&mut self, settings: &Settings, before: &Settings) -> Result<(), ListenError> {
-        // Old and new may overlap, so the old sockets go first.
-        self.sockets.retain(|socket| !matches!(socket.kind, Kind::Tcp));
-        let result = self.open_tcp(settings);
-        if result.is_err()
-            && let Err(error) = self.open_tcp(before)
-        {
-            tracing::warn!("{error}");
-        }
+    /// Listens on these addresses instead of those of now. If that fails, everything is as before.
+    ///
+    /// What is to stay stays open all the time: nobody is refused meanwhile, and nobody else can take the port.
+    pub fn move_tcp(&mut self, addresses: &[BindAddress], settings: &Settings) -> Result<(), ListenError> {
+        let now = self.tcp_addresses();
+        let result = match open_all(addresses, &now, settings) {
+            Ok(opened) => {
+                let wanted = |address: &SocketAddr| {
+                    addresses.iter().any(|other| other.address.as_ref().is_ok_and(|other| other == address))
+                };
+                self.sockets
+                    .retain(|socket| socket.is_unix() || socket.address().is_some_and(|a| wanted(&a)));
+                self.sockets.extend(opened);
+                Ok(())
+            }
+            // An address for all is in the way of a single one, and the other way round.
+            Err(_) if now.iter().any(|address| address.port() == settings.port) => {
+                self.sockets.retain(Listener::is_unix);
+                let result = open_all(addresses, &[], settings);
+                let opened = match result {
+                    Ok(opened) => (opened, Ok(())),
+                    Err(error) => (reopen(&now, settings), Err(error)),
+                };
+                self.sockets.extend(opened.0);
+                opened.1
+            }
+            Err(error) => Err(error),
+        };
         self.set_keepalive(settings.tcp_keepalive);
         result
-    }
-
-    /// As [`Listeners::reopen_tcp`], for the Unix socket.
-    pub fn reopen_unix(&mut self, settings: &Settings) -> Result<(), ListenError> {
-        self.sockets.retain(|socket| matches!(socket.kind, Kind::Tcp));
-        self.open_unix(settings)
-    }
-
-    fn open_tcp(&mut self, settings: &Settings) -> Result<(), ListenError> {
-        if settings.port == 0 {
-            return Ok(());
-        }
-        let known = self.sockets.len();
-        for text in &settings.bind {
-            let spec = BindSpec::parse(text);
-            match spec.resolve(settings.port).and_then(|address| tcp(address, settings.tcp_backlog)) {
-                Ok(fd) => self.sockets.push(Listener { fd, kind: Kind::Tcp }),
-                Err(error) if spec.may_lack(&error) => {
-                    tracing::debug!("Not listening on {spec}:{}: {}", settings.port, reason(&error));
-                }
-                Err(error) => {
-                    self.sockets.truncate(known);
-                    let address = spec.to_string();
-                    return Err(ListenError::Tcp { address, port: settings.port, reason: reason(&error) });
-                }
-            }
-        }
-        Ok(())
     }
 
     fn open_unix(&mut self, settings: &Settings) -> Result<(), ListenError> {
@@ -152,8 +152,7 @@ impl Listeners {
 
     /// The TCP addresses listened on.
     pub fn tcp_addresses(&self) -> Vec<SocketAddr> {
-        let tcp = self.sockets.iter().filter(|socket| matches!(socket.kind, Kind::Tcp));
-        tcp.filter_map(|socket| rustix::net::getsockname(&socket.fd).ok()?.try_into().ok()).collect()
+        self.sockets.iter().filter_map(Listener::address).collect()
     }
 
     /// The path of the Unix socket behind this index, if it is one.
@@ -211,6 +210,45 @@ impl Drop for Listener {
             let _ = std::fs::remove_file(path);
         }
     }
+}
+
+/// Listens on all addresses but those that are listened on already.
+fn open_all(
+    addresses: &[BindAddress],
+    already: &[SocketAddr],
+    settings: &Settings,
+) -> Result<Vec<Listener>, ListenError> {
+    let mut opened = Vec::new();
+    for BindAddress { spec, address } in addresses {
+        let result = match address {
+            Ok(address) if already.contains(address) => continue,
+            Ok(address) => tcp(*address, settings.tcp_backlog),
+            Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+        };
+        match result {
+            Ok(fd) => opened.push(Listener { fd, kind: Kind::Tcp }),
+            Err(error) if spec.may_lack(&error) => {
+                tracing::debug!("Not listening on {spec}:{}: {}", settings.port, reason(&error));
+            }
+            Err(error) => {
+                let (address, port) = (spec.to_string(), settings.port);
+                return Err(ListenError::Tcp { address, port, reason: reason(&error) });
+            }
+        }
+    }
+    Ok(opened)
+}
+
+/// Listens again where the server did a moment ago.
+fn reopen(addresses: &[SocketAddr], settings: &Settings) -> Vec<Listener> {
+    let open = |address: &SocketAddr| match tcp(*address, settings.tcp_backlog) {
+        Ok(fd) => Some(Listener { fd, kind: Kind::Tcp }),
+        Err(error) => {
+            tracing::warn!("Cannot listen on {address} again: {}", reason(&error));
+            None
+        }
+    };
+    addresses.iter().filter_map(open).collect()
 }
 
 fn tcp(address: SocketAddr, backlog: u32) -> io::Result<OwnedFd> {
@@ -341,18 +379,29 @@ mod tests {
         let (one, two) = (free_port().to_string(), free_port().to_string());
         let before = settings(&["--port", &one, "--bind", "127.0.0.1"]);
         let mut listeners = Listeners::open(&before, Vec::new()).unwrap();
+        let mut move_to = |settings: &Settings| {
+            let result = listeners.move_tcp(&BindAddress::of(settings), settings);
+            (result.is_ok(), listeners.tcp_addresses())
+        };
+        let local =
+            |host: u8, port: &str| -> SocketAddr { format!("127.0.0.{host}:{port}").parse().unwrap() };
         let after = settings(&["--port", &two, "--bind", "127.0.0.1"]);
-        listeners.reopen_tcp(&after, &before).unwrap();
-        assert_eq!(listeners.tcp_addresses()[0].port().to_string(), two);
+        assert_eq!(move_to(&after), (true, vec![local(1, &two)]));
 
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = taken.local_addr().unwrap().port().to_string();
         let impossible = settings(&["--port", &port, "--bind", "127.0.0.1"]);
-        assert!(listeners.reopen_tcp(&impossible, &after).is_err());
-        assert_eq!(listeners.tcp_addresses()[0].port().to_string(), two, "as before");
+        assert_eq!(move_to(&impossible), (false, vec![local(1, &two)]), "as before");
 
-        listeners.reopen_tcp(&settings(&["--port", "0"]), &after).unwrap();
-        assert!(listeners.is_empty());
+        // One stays, one is added; then one that takes in both.
+        let more = settings(&["--port", &two, "--bind", "127.0.0.2 127.0.0.1"]);
+        assert_eq!(move_to(&more), (true, vec![local(1, &two), local(2, &two)]));
+        let all = settings(&["--port", &two, "--bind", "0.0.0.0"]);
+        assert_eq!(move_to(&all), (true, vec![format!("0.0.0.0:{two}").parse().unwrap()]));
+        // TEST-NET-1 is nobody's address.
+        let nobody = settings(&["--port", &two, "--bind", "127.0.0.1 192.0.2.1"]);
+        assert_eq!(move_to(&nobody), (false, vec![format!("0.0.0.0:{two}").parse().unwrap()]));
+        assert_eq!(move_to(&settings(&["--port", "0"])), (true, Vec::new()));
     }
 
     #[test]

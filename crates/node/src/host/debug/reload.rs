@@ -1,7 +1,7 @@
 //! DEBUG RELOAD: the dataset is encoded, decoded and put back, or read from the dump file.
 //!
-//! With a save before it, everything happens in memory and the client is answered at once; the file is written behind that, as
-//! by BGSAVE. Without one (NOSAVE) the file is read like at the start, and the client waits.
+//! With a save before it, everything happens in memory and the client is answered at once; the file is written behind that, and the
+//! client's next command waits for it. Without one (NOSAVE) the file is read like at the start, once it is whole, and the client waits.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -11,7 +11,6 @@ use resp::Args;
 
 use crate::action::{Action, JobId, LoadError, LoadJob, LoadSource};
 use crate::node::Node;
-use crate::persistence::SaveKind;
 use crate::session::{Blocked, Session};
 use crate::snapshot::{Loaded, SnapshotHeader, SnapshotLoader, SnapshotOptions, SnapshotWriter};
 
@@ -33,6 +32,8 @@ enum Present {
 pub(crate) struct Reload {
     pub job: JobId,
     present: Present,
+    /// The file is being read.
+    begun: bool,
 }
 
 /// DEBUG RELOAD [NOSAVE] [NOFLUSH] [MERGE]
@@ -63,10 +64,10 @@ pub(super) fn reload(node: &mut Node, session: &mut Session, options: Args<'_>) 
         if node.debug.reload.is_some() {
             return session.reply.error("ERR Another DEBUG RELOAD is in progress");
         }
-        let job = node.load_dump_file();
-        node.debug.reload = Some(Reload { job, present });
+        let job = node.new_job();
+        node.debug.reload = Some(Reload { job, present, begun: false });
         session.blocked = Some(Blocked::Job(job));
-        return;
+        return node.begin_reload();
     }
     if !save {
         return session.reply.error("ERR DEBUG RELOAD NOSAVE is not allowed in transactions");
@@ -74,9 +75,9 @@ pub(super) fn reload(node: &mut Node, session: &mut Session, options: Args<'_>) 
     let result = node.through_memory().and_then(|loaded| node.take_over(*loaded, present));
     match result {
         Ok(()) => {
-            node.write_dump_behind();
             session.watch_broken |= !session.watched.is_empty();
             session.reply.ok();
+            node.save_behind(session);
         }
         Err(error) => {
             tracing::warn!("DEBUG RELOAD: {error}");
@@ -112,17 +113,15 @@ impl Node {
         loader.finish()
     }
 
-    /// Has the file written that a reload is said to leave behind.
-    fn write_dump_behind(&mut self) {
-        if self.persistence.current.is_some() {
-            self.persistence.scheduled = true;
-        } else {
-            self.start_save(SaveKind::Background);
+    /// Reads the dump file for a reload that waits for it, as soon as nothing is being written to it.
+    pub(crate) fn begin_reload(&mut self) {
+        let writing = self.persistence.current.as_ref().is_some_and(|current| current.kind.is_file());
+        if writing || self.persistence.scheduled {
+            return;
         }
-    }
-
-    fn load_dump_file(&mut self) -> JobId {
-        let id = self.new_job();
+        let Some(reload) = self.debug.reload.as_mut().filter(|reload| !reload.begun) else { return };
+        reload.begun = true;
+        let id = reload.job;
         let mut options = self.load_options();
         // Where nobody follows nobody has to hear of it.
         if self.expiry_mode() == commands::ExpiryMode::Delete && !self.replication.is_logging() {
@@ -130,7 +129,6 @@ impl Node {
         }
         let source = LoadSource::File(self.rdb_path());
         self.actions.push(Action::Load(Box::new(LoadJob { id, source, options })));
-        id
     }
 
     /// Puts what was loaded in the place of the dataset, or beside it.
@@ -232,15 +230,17 @@ mod tests {
         let digest = node.run(&["DEBUG", "DIGEST"]);
         let ttl = node.run(&["PEXPIRETIME", "b"]);
         assert_eq!(node.run(&["DEBUG", "RELOAD"]), "+OK\r\n");
-        assert_eq!(node.run(&["DEBUG", "DIGEST"]), digest);
+        assert_eq!(node.run(&["DEBUG", "DIGEST"]), "", "the file is written behind it");
+        node.finish_saves();
+        assert_eq!(node.read(), digest);
         assert_eq!(node.run(&["PEXPIRETIME", "b"]), ttl);
-        assert_eq!(node.saves().len(), 1, "the file is written behind it");
         assert_eq!(
             node.run(&["DEBUG", "RELOAD", "NOFLUSH"]),
             "-ERR Error trying to load the RDB dump, check server logs.\r\n"
         );
         assert_eq!(node.run(&["DEBUG", "DIGEST"]), digest, "a reload that fails changes nothing");
         assert_eq!(node.run(&["DEBUG", "RELOAD", "NOFLUSH", "MERGE"]), "+OK\r\n");
+        node.finish_saves();
         assert_eq!(node.run(&["DEBUG", "DIGEST"]), digest);
         assert!(node.run(&["DEBUG", "RELOAD", "FAST"]).starts_with("-ERR DEBUG RELOAD only supports"));
     }
@@ -249,7 +249,11 @@ mod tests {
     fn without_a_save_the_file_is_read() {
         let mut node = filled();
         node.actions();
+        node.run(&["BGSAVE"]);
         assert_eq!(node.run(&["DEBUG", "RELOAD", "NOSAVE"]), "", "it waits for the file");
+        let [Action::Save(save)] = &node.actions()[..] else { panic!("the file is still being written") };
+        let report = crate::action::SaveReport { bytes: 1, keys: 3 };
+        node.complete(save.id, Completion::Saved(Ok(report)));
         let job = node
             .actions()
             .into_iter()

@@ -63,6 +63,7 @@ pub(super) fn cpu(node: &Node, _: &Session, report: &mut Report) {
     report.put("used_cpu_user_children", Seconds(0));
     report.put("used_cpu_sys_main_thread", Seconds(cpu.main_system_us));
     report.put("used_cpu_user_main_thread", Seconds(cpu.main_user_us));
+    report.put("used_active_time_main_thread", Seconds(node.stats.event_loop.busy_us));
 }
 
 /// Microseconds as seconds.

@@ -6,6 +6,16 @@ use crate::pubsub::Scope;
 use crate::session::Session;
 use crate::stats::Rate;
 
+/// `# Debug`: what only those see who ask for it by name.
+pub(super) fn debug(node: &Node, _: &Session, report: &mut Report) {
+    let event_loop = &node.stats.event_loop;
+    // Nothing of the engine thread's time goes into files.
+    report.put("eventloop_duration_aof_sum", 0);
+    report.put("eventloop_duration_cron_sum", event_loop.tick_us);
+    report.put("eventloop_duration_max", event_loop.longest_us);
+    report.put("eventloop_cmd_per_cycle_max", event_loop.most_commands);
+}
+
 /// `# Stats`
 pub(super) fn write(node: &Node, _: &Session, report: &mut Report) {
     let stats = &node.stats;
@@ -68,6 +78,12 @@ pub(super) fn write(node: &Node, _: &Session, report: &mut Report) {
     report.put("acl_access_denied_channel", stats.denied_channels);
     report.put("acl_access_denied_tls_cert", 0);
     report.put("acl_access_denied_db", stats.denied_databases);
+    let event_loop = &stats.event_loop;
+    report.put("eventloop_cycles", event_loop.rounds);
+    report.put("eventloop_duration_sum", event_loop.busy_us);
+    report.put("eventloop_duration_cmd_sum", event_loop.command_ns / 1000);
+    report.put("instantaneous_eventloop_cycles_per_sec", event_loop.round_rate.per_second());
+    report.put("instantaneous_eventloop_duration_usec", event_loop.round_mean.per_event());
 }
 
 fn kibibytes(report: &mut Report, name: &str, rate: &Rate) {

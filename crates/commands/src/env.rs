@@ -35,6 +35,9 @@ pub struct Env {
     pub databases: usize,
     /// `proto-max-bulk-len`: the longest string.
     pub proto_max_bulk_len: usize,
+    /// Bytes of a reply beyond which a client is disconnected, whatever its class (`client-output-buffer-limit`); 0 where there is a
+    /// class without a limit.
+    pub reply_limit: usize,
     /// Access words count frequency (an LFU `maxmemory-policy`) instead of recency. Set it before the time:
     /// the clock depends on it.
     pub lfu: bool,
@@ -75,6 +78,7 @@ impl Default for Env {
             expiry: ExpiryMode::Delete,
             databases: 16,
             proto_max_bulk_len: 512 << 20,
+            reply_limit: 0,
             lfu: false,
             lfu_log_factor: 10,
             lfu_decay_time: 1,

@@ -322,6 +322,8 @@ impl Node {
         }
         self.scripting.limits.memory = settings.script_memory_limit as usize;
         self.env.proto_max_bulk_len = settings.proto_max_bulk_len as usize;
+        let [normal, _, pubsub] = settings.client_output_buffer_limit.map(|limit| limit.hard_bytes);
+        self.env.reply_limit = if normal.min(pubsub) == 0 { 0 } else { normal.max(pubsub) as usize };
         self.env.lfu_log_factor = settings.lfu_log_factor;
         self.env.lfu_decay_time = settings.lfu_decay_time;
         self.env.lazyfree_user_del = settings.lazyfree_lazy_user_del;

@@ -139,6 +139,8 @@ pub(crate) fn psync(node: &mut Node, session: &mut Session, args: Args<'_>) {
     if node.replication.is_resting(now_ms) {
         node.replication.end_rest();
         node.env.expiry = node.expiry_mode();
+        // What was over when the snapshot was loaded is deleted before anything else: those who follow are told.
+        node.expire_what_is_over();
     }
     let feed = session.replica.get_or_insert_with(|| Box::new(ReplicaFeed::new(now_ms)));
     let peer = match feed.state.listening_port() {

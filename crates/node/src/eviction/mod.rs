@@ -102,9 +102,11 @@ impl Node {
         self.gate.memory_limited && self.eviction.lacking
     }
 
-    /// Whether it is over its limit now.
+    /// Whether it is over its limit now, and no key would leave for that. With a policy that evicts, room was made before the command in
+    /// progress: what that takes itself, as a script does to begin with, is made up for behind it.
     pub(crate) fn is_over_limit(&self) -> bool {
-        self.counted_memory() > self.config.settings().maxmemory
+        let settings = self.config.settings();
+        settings.maxmemory_policy == Policy::Noeviction && self.counted_memory() > settings.maxmemory
     }
 
     /// Makes room as far as that is to be done now. `session` is the one in use, if one is.

@@ -335,3 +335,19 @@ fn steps_of_tenacity() {
     assert!(super::slice_ns(11) > 570_000 && super::slice_ns(99) > 60_000_000_000);
     assert_eq!(super::slice_ns(100), u64::MAX);
 }
+
+#[test]
+fn what_a_script_takes_to_run_is_no_reason_to_refuse_its_writes() {
+    let code = "local t = {} for i = 1, 2000 do t[i] = string.rep('x', 100) .. i end return redis.call('set', 'k', 'v')";
+    for (policy, reply) in [("allkeys-random", "+OK\r\n"), ("noeviction", "-OOM ")] {
+        let mut node = fixture(&["--maxmemory-policy", policy]);
+        node.run(&["EVAL", "return 1", "0"]);
+        for number in 0..2000 {
+            node.run(&["SET", &format!("key:{number}"), &"v".repeat(200)]);
+        }
+        limit(&mut node, 20_000);
+        assert!(node.run(&["EVAL", code, "0"]).starts_with(reply), "{policy}");
+        let evicted = stat(&mut node, "stats", "evicted_keys");
+        assert_eq!(evicted > 0, policy != "noeviction", "{policy}: {evicted}");
+    }
+}

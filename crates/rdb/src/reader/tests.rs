@@ -319,7 +319,7 @@ fn hostile_lengths_take_no_memory() {
             let mut reader = Reader::new(options);
             describe(&mut reader, &[&stream(item)]);
             let held =
-                reader.buf.capacity() + reader.scratch.first.capacity() + reader.scratch.second.capacity();
+                reader.buf.capacity() + reader.steps.scratch.first.capacity() + reader.steps.scratch.second.capacity();
             assert!(held <= 512, "{held} bytes for {item:?}");
         }
     }
@@ -344,7 +344,7 @@ fn large_buffers_are_given_back() {
         }
     }
     assert_eq!(entries, 3);
-    assert!(reader.buf.capacity() <= KEPT_CAPACITY && reader.scratch.second.capacity() <= KEPT_CAPACITY);
+    assert!(reader.buf.capacity() <= KEPT_CAPACITY && reader.steps.scratch.second.capacity() <= KEPT_CAPACITY);
 }
 
 /// A small stream with every kind of item.
@@ -375,6 +375,40 @@ fn the_sample_reads_as_written() {
         "v".repeat(100)
     );
     assert!(text.starts_with(&expected), "{text}");
+}
+
+#[test]
+fn a_stream_in_memory_is_read_where_it_lies() {
+    let bytes = sample();
+    let whole = describe(&mut Reader::default(), &[&bytes]);
+    for step in [1, 7, bytes.len()] {
+        let mut reader = Reader::default();
+        let mut text = String::new();
+        for known in (step..).step_by(step).map(|known| known.min(bytes.len())) {
+            while let Some(event) = reader.next_in(&bytes[..known]).unwrap() {
+                text.push_str(&line(&event));
+            }
+            if known == bytes.len() {
+                break;
+            }
+            assert!(reader.close().is_err(), "{known} bytes are not all");
+        }
+        assert_eq!(text, whole, "{step} bytes more each time");
+        assert_eq!((reader.position(), reader.leftover()), (bytes.len() as u64, &b""[..]));
+        assert_eq!(reader.close(), Ok(()));
+        assert_eq!(reader.buf.capacity(), 0);
+    }
+    let mut damaged = bytes.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    let mut reader = Reader::default();
+    let error = loop {
+        match reader.next_in(&damaged) {
+            Ok(event) => assert!(event.is_some()),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, Error::ChecksumMismatch { .. }), "{error}");
+    assert_eq!(reader.next_in(&damaged), Err(error), "an error is final");
 }
 
 #[test]

@@ -494,7 +494,7 @@ fn hostile_counts_take_no_memory() {
                 let bytes = [magic, &[type_byte, 1, b'k'][..], HUGE, tail, HUGE, HUGE].concat();
                 let mut reader = Reader::default();
                 describe(&mut reader, &[&bytes]);
-                let scratch = &reader.scratch;
+                let scratch = &reader.steps.scratch;
                 let held = reader.buf.capacity() + scratch.first.capacity() + scratch.second.capacity();
                 assert!(held <= 512, "{held} bytes for type {type_byte}");
             }

@@ -16,7 +16,8 @@ use crate::segment::{MAX_BLOCKS, Segment, SlotIndex, blocks_for};
 use crate::spill::Spill;
 
 const SLOT_BITS: u32 = 6;
-const SLOTS: usize = 1 << SLOT_BITS;
+/// Slots of a chunk.
+pub(crate) const SLOTS: usize = 1 << SLOT_BITS;
 
 /// The deepest a segment can be: its coordinates must still fit into a position.
 pub(crate) const MAX_DEPTH: u32 = POSITION_BITS - COORD_BITS;
@@ -159,6 +160,16 @@ impl Chunk {
             timed: [0; SLOTS],
             earliest_of: [const { AtomicU64::new(NEVER) }; SLOTS],
             segments: [const { Segment::empty() }; SLOTS],
+        }
+    }
+
+    /// An empty chunk in which each slot has a segment of its own with room for about so many records.
+    pub(crate) fn with_room(depth: u32, per_segment: usize) -> Self {
+        let blocks = blocks_for(per_segment);
+        Self {
+            slots: [Slot::new(blocks, SLOT_BITS, false); SLOTS],
+            segments: std::array::from_fn(|_| Segment::with_blocks(blocks)),
+            ..Self::new(depth)
         }
     }
 

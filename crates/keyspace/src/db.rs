@@ -3,6 +3,7 @@
 use crate::entry::{Entry, EntryMut, Garbage, Removed, record_of, str_payload};
 use crate::frozen::{FrozenDb, Iter};
 use crate::hash::{Hasher, Position};
+use crate::parts::Part;
 use crate::record::{ACCESS_BITS, Parts, RecordRef};
 use crate::table::{ExpireCursor, Table};
 use crate::value::{SetExpiry, Value, ValueRef};
@@ -306,6 +307,25 @@ impl Db {
     pub(crate) fn take(&mut self) -> (crate::directory::Directory, usize) {
         let len = self.len();
         (self.table.take(), len)
+    }
+
+    /// Parts to build this database of, each by whichever thread: `2^bits` of them, in the order of [`Part::index`].
+    ///
+    /// They come with room for `keys` keys in all, which takes some nine bytes for each; with 0, and beyond that number, they grow like
+    /// any database. Room that turns out not to be needed is given back by [`Db::unite`].
+    pub fn parts(&self, bits: u32, keys: usize) -> Vec<Part> {
+        let part = |_| Part::new(self.table.hasher.clone(), self.initial_access, bits, keys >> bits);
+        (0..1 << bits).map(part).collect()
+    }
+
+    /// Takes in what [`Db::parts`] have become: all of them, in their order. No key is touched for that.
+    ///
+    /// # Panics
+    ///
+    /// When the database is not empty, or the parts are not all.
+    pub fn unite(&mut self, parts: Vec<Part>) {
+        assert!(self.is_empty() && parts.len().is_power_of_two(), "all parts, for an empty database");
+        self.table = crate::parts::unite(self.table.hasher.clone(), parts);
     }
 
     /// A view of the database as it is now. Takes time in proportion to the number of chunks, of which there is one for

@@ -60,6 +60,12 @@ impl TimedHashes {
         self.note(key, earliest);
     }
 
+    /// Adds the hashes of another list, which names none of these.
+    pub(crate) fn append(&mut self, other: &mut Self) {
+        self.by_key.extend(other.by_key.drain());
+        self.by_time.append(&mut other.by_time);
+    }
+
     /// The key of the hash whose first field expires first, if one does at `now_ms` or earlier.
     pub(crate) fn due(&self, now_ms: u64) -> Option<&[u8]> {
         let (at, key) = self.by_time.first()?;

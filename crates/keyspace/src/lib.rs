@@ -64,6 +64,7 @@ mod fields;
 mod frozen;
 mod hash;
 mod keyspace;
+mod parts;
 mod record;
 mod sample;
 mod segment;
@@ -82,6 +83,7 @@ pub use db::Db;
 pub use entry::{Entry, EntryMut, Garbage, Removed};
 pub use frozen::{FrozenDb, FrozenKeyspace, Iter};
 pub use keyspace::Keyspace;
+pub use parts::Part;
 /// An element of a collection: text, or a number that stands for the text that it prints as.
 pub use listpack::{Entry as Element, TextBuffer};
 pub use table::ExpireCursor;

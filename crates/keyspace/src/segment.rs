@@ -68,6 +68,14 @@ impl Segment {
         Self { blocks: [const { BlockRef::none() }; MAX_BLOCKS] }
     }
 
+    /// A segment with so many empty blocks.
+    pub(crate) fn with_blocks(blocks: usize) -> Self {
+        debug_assert!(blocks <= MAX_BLOCKS);
+        Self {
+            blocks: std::array::from_fn(|at| if at < blocks { BlockRef::new() } else { BlockRef::none() }),
+        }
+    }
+
     #[inline]
     fn block(&self, bucket: usize) -> &Block {
         self.blocks[bucket / BLOCK_BUCKETS % MAX_BLOCKS].get().expect("every counted block is there")

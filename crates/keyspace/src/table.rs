@@ -44,6 +44,16 @@ impl Totals {
         }
     }
 
+    /// Adds what is counted over another part of the same table.
+    pub(crate) fn add(&mut self, mut other: Totals) {
+        let earliest = self.earliest().into_iter().chain(other.earliest()).min();
+        self.len += other.len;
+        self.timed += other.timed;
+        self.expiry_sum += other.expiry_sum;
+        *self.earliest.get_mut() = earliest.unwrap_or(0);
+        self.hashes.append(&mut other.hashes);
+    }
+
     /// No later than any expiry; `None` when there is none.
     pub(crate) fn earliest(&self) -> Option<u64> {
         (self.timed > 0).then(|| self.earliest.load(Ordering::Relaxed))
@@ -71,11 +81,30 @@ pub(crate) struct Table {
     pub(crate) directory: Directory,
     pub(crate) hasher: Hasher,
     pub(crate) totals: Totals,
+    /// How many first bits all positions have in common: none, unless this is a part of a table.
+    shared: u32,
 }
 
 impl Table {
     pub(crate) fn new(hasher: Hasher) -> Self {
-        Self { directory: Directory::default(), hasher, totals: Totals::default() }
+        Self { directory: Directory::default(), hasher, totals: Totals::default(), shared: 0 }
+    }
+
+    /// A part of a table, for the positions with so many first bits in common, with room for so many keys.
+    pub(crate) fn part(hasher: Hasher, shared: u32, keys: usize) -> Self {
+        Self { directory: Directory::part(shared, keys), shared, ..Self::new(hasher) }
+    }
+
+    /// Puts all parts of a table together, which come in the order of their positions.
+    pub(crate) fn join(hasher: Hasher, parts: impl Iterator<Item = Table>) -> Self {
+        let mut whole = Self::new(hasher);
+        let mut directories = Vec::new();
+        for part in parts {
+            directories.push(part.directory);
+            whole.totals.add(part.totals);
+        }
+        whole.directory = Directory::join(directories);
+        whole
     }
 
     #[inline]
@@ -133,7 +162,7 @@ impl Table {
         // Segments have no reason to be much deeper than even hashing would make them: a directory that colliding
         // keys could deepen at will would grow without bound.
         let even = (self.totals.len / 64).checked_ilog2().unwrap_or(0);
-        let max_depth = even + 8;
+        let max_depth = self.shared + even + 8;
         loop {
             let index = self.directory.index(position).unwrap_or_else(|| self.directory.begin());
             match self.directory.chunk_mut(index).insert(position, record, max_depth, &self.hasher) {

@@ -4,6 +4,7 @@ mod collisions;
 mod expiry;
 mod fields;
 mod model;
+mod parts;
 mod random;
 mod sample;
 mod scan;

@@ -92,7 +92,9 @@ fn main() -> io::Result<()> {
     let (mut saver, mut other) = (server.connect()?, server.connect()?);
     ask(&mut saver, &format!("DEBUG POPULATE {keys} key 32"))?;
     println!("{keys} keys; microseconds");
-    println!("| freeze | answer to BGSAVE | slowest request behind it | slowest while idle |\n|---|---|---|---|");
+    println!(
+        "| freeze | answer to BGSAVE | slowest request behind it | slowest while idle |\n|---|---|---|---|"
+    );
     for _ in 0..SAVES {
         let idle = slowest(&mut other)?;
         let sent = Instant::now();

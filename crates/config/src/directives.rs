@@ -238,7 +238,7 @@ static DIRECTIVES: &[Directive] = &[
     row("propagation-error-behavior", Word(PropagationErrorBehavior::WORDS), "ignore").inert(ALWAYS),
     row("protected-mode", Bool, "yes"),
     row("proto-max-bulk-len", REQUEST_SIZE, "536870912"),
-    row("rdb-del-sync-files", Bool, "no").inert(ALWAYS),
+    row("rdb-del-sync-files", Bool, "no"),
     row("rdb-key-save-delay", ANY_INT, "0").hidden(),
     row("rdb-save-incremental-fsync", Bool, "yes"),
     row("rdb-version-check", Word(RdbVersionCheck::WORDS), "strict"),

@@ -83,9 +83,9 @@ pub use db::Db;
 pub use entry::{Entry, EntryMut, Garbage, Removed};
 pub use frozen::{FrozenDb, FrozenKeyspace, Iter};
 pub use keyspace::Keyspace;
-pub use parts::Part;
 /// An element of a collection: text, or a number that stands for the text that it prints as.
 pub use listpack::{Entry as Element, TextBuffer};
+pub use parts::Part;
 pub use table::ExpireCursor;
 pub use types::{
     Draft, Field, FieldExpiry, Fields, HashDraft, HashMut, HashRef, Holder, Limits, ListElements, ListMut,

@@ -198,6 +198,8 @@ pub enum Action {
     Settings(Vec<&'static str>),
     /// Drop this elsewhere: freeing it takes long.
     Free(Box<dyn Any + Send>),
+    /// Remove this file, elsewhere. Nobody waits for it, and it may be gone already.
+    RemoveFile(PathBuf),
     /// Have the allocator give memory that nobody uses back to the system, elsewhere (MEMORY PURGE).
     Purge,
     /// Let the whole engine stand still for so long (DEBUG SLEEP).
@@ -229,6 +231,7 @@ impl fmt::Debug for Action {
             Action::RewriteConfig { job, path, .. } => write!(f, "RewriteConfig({job:?} {})", path.display()),
             Action::SaveAcl { job, path, .. } => write!(f, "SaveAcl({job:?} {})", path.display()),
             Action::ReadAcl { job, path } => write!(f, "ReadAcl({job:?} {})", path.display()),
+            Action::RemoveFile(path) => write!(f, "RemoveFile({})", path.display()),
             Action::Purge => f.write_str("Purge"),
             Action::TrySettings { job, names, .. } => write!(f, "TrySettings({job:?} {names:?})"),
             Action::Settings(names) => write!(f, "Settings({names:?})"),
@@ -268,6 +271,17 @@ pub struct SaveReport {
     pub keys: u64,
 }
 
+/// How far a load has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoadProgress {
+    /// Bytes taken in.
+    pub bytes: u64,
+    /// Bytes in all; 0 where the loader can't know.
+    pub total: u64,
+    /// Bytes of memory that whoever wrote the snapshot used at that time; 0 until the snapshot has said so.
+    pub used_memory: u64,
+}
+
 /// What came of a job, or of a part of it.
 pub enum Completion {
     /// A piece of a streamed snapshot or of a file that is sent.
@@ -276,11 +290,8 @@ pub enum Completion {
     Saved(Result<SaveReport, String>),
     /// The file has been handed over to its end.
     FileSent(Result<u64, String>),
-    /// The loader has taken in so many bytes in all.
-    LoadProgress {
-        /// Bytes taken in.
-        bytes: u64,
-    },
+    /// The loader has come so far.
+    LoadProgress(LoadProgress),
     /// The dataset stands.
     Loaded(Result<Box<Loaded>, LoadError>),
     /// The configuration file is written.

@@ -43,7 +43,6 @@ mod exec;
 mod host;
 mod latency;
 mod lazyfree;
-mod load_batch;
 mod memory;
 mod migrate;
 mod node;
@@ -66,7 +65,8 @@ mod watch;
 
 pub use access::check_users;
 pub use action::{
-    Action, Completion, ConnId, JobId, LoadError, LoadJob, LoadSource, SaveJob, SaveReport, SaveTarget,
+    Action, Completion, ConnId, JobId, LoadError, LoadJob, LoadProgress, LoadSource, SaveJob, SaveReport,
+    SaveTarget,
 };
 pub use node::{Boot, Node, Signal};
 pub use session::Peer;

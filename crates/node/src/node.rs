@@ -360,7 +360,7 @@ impl Node {
             Completion::Chunk(bytes) => self.transfer_chunk(job, bytes),
             Completion::Saved(result) => self.save_finished(job, result),
             Completion::FileSent(result) => self.file_sent(job, result),
-            Completion::LoadProgress { bytes } => self.load_progress(job, bytes),
+            Completion::LoadProgress(progress) => self.load_progress(job, progress),
             Completion::Loaded(result) => match &mut self.scripting.parked {
                 None => self.load_finished(job, result),
                 // The dataset under a script does not change.

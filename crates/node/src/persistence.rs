@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use crate::action::{Action, ConnId, JobId, LoadError, LoadJob, LoadSource, SaveJob, SaveReport, SaveTarget};
+use crate::action::{
+    Action, ConnId, JobId, LoadError, LoadJob, LoadProgress, LoadSource, SaveJob, SaveReport, SaveTarget,
+};
 use crate::node::Node;
 use crate::replication::upstream::Occasion;
 use crate::session::Blocked;
@@ -55,7 +57,7 @@ pub(crate) struct CurrentSave {
 pub(crate) struct StartLoad {
     pub job: JobId,
     pub started: Now,
-    pub loaded_bytes: u64,
+    pub progress: LoadProgress,
 }
 
 /// A shutdown under way.
@@ -78,6 +80,10 @@ pub(crate) struct Persistence {
     pub last_duration_s: i64,
     pub saves: u64,
     pub current: Option<CurrentSave>,
+    /// Memory that the save kept from being freed, as of the last look: of the current one, or of the one before.
+    pub left_behind: u64,
+    /// The dump was written for the sake of replicas alone.
+    pub dump_is_for_replicas: bool,
     pub scheduled: bool,
     /// The dataset was emptied, and the dump file is to be, too.
     pub emptied: bool,
@@ -97,6 +103,8 @@ impl Persistence {
             last_duration_s: -1,
             saves: 0,
             current: None,
+            left_behind: 0,
+            dump_is_for_replicas: false,
             scheduled: false,
             emptied: false,
             loading: None,
@@ -123,7 +131,7 @@ impl Node {
         let expires = settings.replicaof.is_none() && !settings.import_mode;
         let options =
             LoadOptions { drop_expired_before: expires.then_some(now.unix_ms()), ..self.load_options() };
-        self.persistence.loading = Some(StartLoad { job, started: now, loaded_bytes: 0 });
+        self.persistence.loading = Some(StartLoad { job, started: now, progress: LoadProgress::default() });
         self.gate.loading = true;
         let source = LoadSource::File(self.rdb_path());
         self.actions.push(Action::Load(Box::new(LoadJob { id: job, source, options })));
@@ -217,10 +225,10 @@ impl Node {
         }
     }
 
-    pub(crate) fn load_progress(&mut self, job: JobId, bytes: u64) {
+    pub(crate) fn load_progress(&mut self, job: JobId, progress: LoadProgress) {
         match &mut self.persistence.loading {
-            Some(loading) if loading.job == job => loading.loaded_bytes = bytes,
-            _ => self.full_sync_load_progress(job, bytes),
+            Some(loading) if loading.job == job => loading.progress = progress,
+            _ => self.full_sync_load_progress(job, progress),
         }
     }
 
@@ -255,6 +263,10 @@ impl Node {
             total_keys: self.keyspace.total_keys() as u64,
             dirty: self.persistence.dirty,
         });
+        self.persistence.left_behind = 0;
+        if kind.is_file() {
+            self.persistence.dump_is_for_replicas = kind == SaveKind::ReplicasByFile && !self.persists();
+        }
         self.persistence.last_attempt_ms = self.now.mono_ms();
         let save = SaveJob { id: job, view, header, options, target, progress };
         self.actions.push(Action::Save(Box::new(save)));
@@ -304,17 +316,36 @@ impl Node {
         }
     }
 
+    /// BGSAVE CANCEL: what has been given up, the save that was running or the one that waited for its turn.
+    pub(crate) fn cancel_background_save(&mut self) -> Option<&'static str> {
+        if self.is_saving_in_background() {
+            tracing::info!("Background saving given up.");
+            self.cancel_save();
+            self.after_save();
+            return Some("Background saving cancelled");
+        }
+        std::mem::take(&mut self.persistence.scheduled).then_some("Scheduled background saving cancelled")
+    }
+
+    fn is_saving_in_background(&self) -> bool {
+        self.persistence.current.as_ref().is_some_and(|current| current.kind == SaveKind::Background)
+    }
+
     /// Something that waited for the end of a save may begin.
     fn after_save(&mut self) {
         if self.persistence.shutdown.is_some() {
             return;
         }
         self.plan_full_syncs();
-        if self.persistence.current.is_none() && self.persistence.scheduled {
-            self.persistence.scheduled = false;
+        self.start_scheduled_save();
+        self.begin_reload();
+    }
+
+    fn start_scheduled_save(&mut self) {
+        let busy = self.persistence.current.is_some() || self.gate.loading;
+        if !busy && self.persistence.shutdown.is_none() && std::mem::take(&mut self.persistence.scheduled) {
             self.start_save(SaveKind::Background);
         }
-        self.begin_reload();
     }
 
     /// Writes the dump file behind a command that a client has the answer to: it waits with what it sends next, so that it finds the
@@ -330,20 +361,22 @@ impl Node {
         }
     }
 
-    /// FLUSHALL has emptied the dataset and stands in the log: where there are save points the dump file is emptied as well. One
-    /// that is being written of what was there before is given up.
+    /// FLUSHALL has emptied the dataset and stands in the log: a dump that is being written of what was there before is given up, and where
+    /// there are save points the dump file is emptied as well.
     pub(crate) fn save_emptied(&mut self, session: &mut crate::session::Session) {
-        if self.config.settings().save.is_empty() || self.persistence.shutdown.is_some() {
+        if self.persistence.shutdown.is_some() {
+            return;
+        }
+        if self.is_saving_in_background() {
+            self.cancel_save();
+        }
+        if self.config.settings().save.is_empty() {
             return;
         }
         if session.in_exec {
             // The log does not hold it before the end of the transaction.
             self.persistence.emptied = true;
             return;
-        }
-        let current = self.persistence.current.as_ref().map(|current| current.kind);
-        if current == Some(SaveKind::Background) {
-            self.cancel_save();
         }
         self.save_behind(session);
     }
@@ -364,8 +397,37 @@ impl Node {
         self.put_back(session);
     }
 
+    /// Whether the dataset is meant to outlive the process.
+    pub(crate) fn persists(&self) -> bool {
+        let settings = self.config.settings();
+        !settings.save.is_empty() || settings.appendonly
+    }
+
+    /// What has to be done about saves from time to time.
+    pub(crate) fn look_after_saves(&mut self) {
+        if self.persistence.current.is_some() {
+            self.persistence.left_behind = self.persistence.left_behind.max(self.keyspace.left_behind());
+        }
+        self.remove_sync_dump();
+        self.start_scheduled_save();
+        self.check_save_points();
+    }
+
+    /// `rdb-del-sync-files`: removes a dump that was written for replicas once all of them have it.
+    fn remove_sync_dump(&mut self) {
+        let busy = self.persistence.current.is_some() || !self.replication.transfers.is_empty();
+        if !self.persistence.dump_is_for_replicas || busy || !self.config.settings().rdb_del_sync_files {
+            return;
+        }
+        self.persistence.dump_is_for_replicas = false;
+        if !self.persists() {
+            tracing::info!("Removing the dump that was written for replicas: no persistence is wanted");
+            self.actions.push(Action::RemoveFile(self.rdb_path()));
+        }
+    }
+
     /// Looks whether a save point is reached.
-    pub(crate) fn check_save_points(&mut self) {
+    fn check_save_points(&mut self) {
         if self.persistence.current.is_some() || self.persistence.shutdown.is_some() || self.gate.loading {
             return;
         }

@@ -56,7 +56,7 @@ impl Node {
         self.continue_eviction();
         self.serve_ready();
         self.resume_served();
-        self.check_save_points();
+        self.look_after_saves();
         self.check_clients();
         self.refresh_gate();
         if self.persistence.shutdown.is_some() {

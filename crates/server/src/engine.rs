@@ -184,6 +184,10 @@ impl Engine {
         // Nobody is to connect any more whom the end of the process would cut off.
         drop(self.listeners);
         self.jobs.shut_down();
+        if self.owns_process {
+            // The system takes the memory back at once; to free millions of keys one by one takes as long as to load them.
+            std::mem::forget(self.node);
+        }
         self.exit.unwrap_or_default()
     }
 

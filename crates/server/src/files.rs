@@ -136,6 +136,20 @@ impl Drop for Replacement {
     }
 }
 
+/// A file that is removed by whichever thread drops this: that of a large file takes a while.
+pub(crate) struct Removal(pub PathBuf);
+
+impl Drop for Removal {
+    fn drop(&mut self) {
+        match std::fs::remove_file(&self.0) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!("Cannot remove {}: {}", self.0.display(), reason(&error));
+            }
+            _ => {}
+        }
+    }
+}
+
 fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -220,6 +234,30 @@ mod tests {
         let target = dir.path().join("redis.conf");
         Replacement::begin_private(&target, "temp").unwrap().commit().unwrap();
         assert_eq!(std::fs::metadata(&target).unwrap().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn bytes_are_handed_to_the_disk_as_the_file_grows_if_that_is_wanted() {
+        let dir = tempfile::tempdir().unwrap();
+        let block = vec![7; 1 << 20];
+        for incremental in [false, true] {
+            let target = dir.path().join("dump.rdb");
+            let mut file = Replacement::begin(&target, "temp").unwrap().flush_as_it_grows(incremental);
+            (0..9).for_each(|_| file.write(&block).unwrap());
+            assert_eq!(file.handed_over, if incremental { 2 * WRITEBACK_BYTES } else { 0 });
+        }
+    }
+
+    #[test]
+    fn a_file_is_removed_when_its_removal_is_dropped() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("dump.rdb");
+        std::fs::write(&path, "old").unwrap();
+        let removal = Removal(path.clone());
+        assert!(path.exists());
+        drop(removal);
+        assert!(!path.exists());
+        drop(Removal(path));
     }
 
     #[test]

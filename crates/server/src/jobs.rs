@@ -31,6 +31,15 @@ use load::Inbox;
 /// How long a job that was cancelled because the server ends is waited for, so that it can remove its temporary file.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
+/// How far work that nobody is waiting for stands back where processors are short. A little: it shall still come to its end.
+const BACKGROUND_NICE: i32 = 5;
+
+/// Lets the engine go first: the calling thread, and those that it starts, are less urgent from here on.
+fn stand_back() {
+    // Where it is not allowed, all are alike.
+    let _ = rustix::process::nice(BACKGROUND_NICE);
+}
+
 /// The jobs that run, and the ways to start one.
 pub(crate) struct Jobs {
     running: HashMap<JobId, Running>,
@@ -88,10 +97,14 @@ impl Jobs {
         if to_file {
             let temporary = self.dump_name(id);
             self.spawn("save", id, None, failed, move |handle| {
+                stand_back();
                 save::to_file(job, &temporary, incremental, handle)
             });
         } else {
-            self.spawn("save", id, None, failed, move |handle| save::to_stream(job, handle));
+            self.spawn("save", id, None, failed, move |handle| {
+                stand_back();
+                save::to_stream(job, handle)
+            });
         }
         if let Some(running) = self.running.get_mut(&id) {
             running.writes_dump = to_file;
@@ -128,6 +141,8 @@ impl Jobs {
             LoadSource::Stream { keep } => {
                 let (inbox, outlet) = load::channel_ends();
                 self.spawn("load", id, Some(inbox), failed, move |handle| {
+                    // The old dataset is served meanwhile.
+                    stand_back();
                     load::from_stream(&outlet, keep, job.options, handle);
                 });
             }
@@ -203,7 +218,7 @@ impl Jobs {
     /// To be called with every completion: forgets the job after its last one. Answers whether the job was still wanted.
     pub fn note(&mut self, id: JobId, what: &Completion) -> bool {
         match what {
-            Completion::Chunk(_) | Completion::LoadProgress { .. } => self.running.contains_key(&id),
+            Completion::Chunk(_) | Completion::LoadProgress(_) => self.running.contains_key(&id),
             _ => self.running.remove(&id).is_some(),
         }
     }

@@ -102,6 +102,15 @@ pub(crate) fn start_writeback(file: BorrowedFd<'_>, offset: u64, len: u64) {
     }
 }
 
+/// Maps a file to be read.
+pub(crate) fn map(file: &std::fs::File) -> io::Result<memmap2::Mmap> {
+    // SAFETY: what is asked of us is that nobody changes the file while it is mapped, which no process can promise of another. A snapshot
+    // is put in its place whole and never written to again, by this server and by others. Should somebody write to it all the same, its
+    // bytes change between two looks at them. They are only looked at by decoders without `unsafe` code, which check every access, so
+    // the snapshot is refused or a job panics. Should somebody shorten it, see `mapped`.
+    unsafe { memmap2::Mmap::map(file) }
+}
+
 /// jemalloc's name for all arenas together, in place of a number.
 const ALL_ARENAS: usize = 4096;
 

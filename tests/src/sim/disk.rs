@@ -18,6 +18,10 @@ impl Disk {
         self.files.get(path).map(Vec::as_slice)
     }
 
+    pub fn remove(&mut self, path: &Path) {
+        self.files.remove(path);
+    }
+
     /// Loses everything.
     pub fn wipe(&mut self) {
         self.files.clear();

@@ -7,7 +7,9 @@ use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
 use node::snapshot::{SnapshotLoader, SnapshotWriter};
-use node::{Action, Boot, Completion, ConnId, JobId, LoadError, LoadSource, Node, Now, Peer, SaveTarget};
+use node::{
+    Action, Boot, Completion, ConnId, JobId, LoadError, LoadProgress, LoadSource, Node, Now, Peer, SaveTarget,
+};
 use smallvec::SmallVec;
 
 use super::check::Positions;
@@ -544,7 +546,14 @@ impl World {
                     let loaded = load.bytes.len() as u64;
                     let now = self.now();
                     if let Some(node) = &mut self.machines[index].node {
-                        node.complete(now, job, Completion::LoadProgress { bytes: loaded });
+                        node.complete(
+                            now,
+                            job,
+                            Completion::LoadProgress(LoadProgress {
+                                bytes: loaded,
+                                ..LoadProgress::default()
+                            }),
+                        );
                     }
                 }
             }
@@ -576,6 +585,7 @@ impl World {
             Action::TrySettings { job, .. } => {
                 self.complete_later(index, job, Completion::SettingsTried(Ok(())), None);
             }
+            Action::RemoveFile(path) => self.machines[index].disk.remove(&path),
             Action::Settings(_) | Action::Free(_) | Action::Purge | Action::Sleep { .. } => {}
             Action::Exit { .. } => {
                 self.crash(index);

@@ -12,8 +12,8 @@ const REPORT: &[&str] = &["nondeterministic_output", "request_policy:all_shards"
 pub(crate) const ROWS: &[CommandSpec] = &[
     acl(),
     host("bgsave", -1, GROUP, "1.0.0").flags(ADMIN | NOSCRIPT | NO_ASYNC_LOADING).doc(
-        "[SCHEDULE]",
-        "Saves the dataset in the background.",
+        "[SCHEDULE | CANCEL]",
+        "Saves the dataset in the background, or gives that up.",
         "O(1)",
     ),
     command(),

@@ -26,7 +26,9 @@ fn entries(db: &Db) -> Vec<(Vec<u8>, Vec<u8>, Option<u64>)> {
 
 #[test]
 fn parts_make_the_database_that_single_keys_make() {
-    for (bits, count, room) in [(0, 1_000, 0), (1, 5_000, 5_000), (0, 20_000, 20_000), (4, 100_000, 90_000), (8, 300_000, 1_000_000)] {
+    for (bits, count, room) in
+        [(0, 1_000, 0), (1, 5_000, 5_000), (0, 20_000, 20_000), (4, 100_000, 90_000), (8, 300_000, 1_000_000)]
+    {
         let keys = || (0..count).map(|number| (key(number), expiry(number)));
         let mut whole = Keyspace::new(1, 7);
         for (key, expiry) in keys() {
@@ -47,7 +49,9 @@ fn parts_make_the_database_that_single_keys_make() {
         // It goes on like any other.
         for number in 0..count {
             assert_eq!(db.expiry(&key(number)), Some(expiry(number)));
-            assert!(db.remove(&key(number)).is_some() && !db.set_str(&key(count + number), b"", SetExpiry::Clear));
+            assert!(
+                db.remove(&key(number)).is_some() && !db.set_str(&key(count + number), b"", SetExpiry::Clear)
+            );
         }
         db.check();
     }

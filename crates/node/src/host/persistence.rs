@@ -15,10 +15,18 @@ pub(crate) fn save(node: &mut Node, session: &mut Session, _: Args<'_>) {
     session.blocked = Some(Blocked::Job(job));
 }
 
-/// BGSAVE [SCHEDULE]
+/// BGSAVE [SCHEDULE | CANCEL]
 pub(crate) fn bgsave(node: &mut Node, session: &mut Session, args: Args<'_>) {
     let schedule = match args.get(1) {
         None => false,
+        Some(word) if args.len() == 2 && word.eq_ignore_ascii_case(b"cancel") => {
+            return match node.cancel_background_save() {
+                Some(what) => session.reply.simple(what),
+                None => {
+                    session.reply.error("ERR Background saving is currently not in progress or scheduled")
+                }
+            };
+        }
         Some(word) if args.len() == 2 && word.eq_ignore_ascii_case(b"schedule") => true,
         Some(_) => return session.reply.error(commands::errors::SYNTAX),
     };
@@ -76,7 +84,7 @@ pub(crate) fn shutdown(node: &mut Node, session: &mut Session, args: Args<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::action::{Action, Completion};
+    use crate::action::{Action, Completion, SaveReport};
     use crate::snapshot::{SnapshotLoader, SnapshotWriter};
     use crate::testing::Fixture;
 
@@ -102,7 +110,7 @@ mod tests {
         assert!(matches!(&actions[..], [Action::Cancel(job), Action::Save(_)] if *job == old), "{actions:?}");
         let Action::Save(save) = &actions[1] else { unreachable!("as just seen") };
         assert_eq!(save.view.total_keys(), 0);
-        let report = crate::action::SaveReport { bytes: 1, keys: 0 };
+        let report = SaveReport { bytes: 1, keys: 0 };
         node.complete(save.id, Completion::Saved(Ok(report)));
         assert_eq!(changes(&mut node), "0");
         assert_eq!(node.finish_saves(), 1, "SAVE itself");
@@ -171,5 +179,56 @@ mod tests {
         node.advance_ms(100);
         let [save] = &node.saves()[..] else { panic!("a save") };
         assert_eq!(save.view.total_keys(), 1);
+    }
+
+    const NOTHING: &str = "-ERR Background saving is currently not in progress or scheduled\r\n";
+
+    fn saving(node: &mut Fixture) -> bool {
+        node.run(&["INFO", "persistence"]).contains("\r\nrdb_bgsave_in_progress:1\r\n")
+    }
+
+    #[test]
+    fn a_background_save_can_be_given_up() {
+        let mut node = Fixture::new();
+        assert_eq!(node.run(&["BGSAVE", "CANCEL"]), NOTHING);
+        node.run(&["SET", "key", "value"]);
+        node.run(&["BGSAVE"]);
+        let job = node.saves().pop().expect("a save was asked for").id;
+        assert_eq!(node.run(&["BGSAVE", "CANCEL"]), "+Background saving cancelled\r\n");
+        assert!(
+            node.actions()
+                .iter()
+                .any(|action| matches!(action, Action::Cancel(given_up) if *given_up == job))
+        );
+        assert!(!saving(&mut node));
+        assert_eq!(node.run(&["BGSAVE", "CANCEL"]), NOTHING);
+        assert!(node.run(&["INFO", "persistence"]).contains("rdb_changes_since_last_save:1\r\n"));
+    }
+
+    #[test]
+    fn a_save_that_waits_can_be_given_up() {
+        let mut node = Fixture::new();
+        node.input(node.conn, &["SAVE"]);
+        let job = node.saves().pop().expect("a save was asked for").id;
+        let other = node.client();
+        assert_eq!(node.run_on(other, &["BGSAVE", "SCHEDULE"]), "+Background saving scheduled\r\n");
+        let reply = node.run_on(other, &["BGSAVE", "CANCEL"]);
+        assert_eq!(reply, "+Scheduled background saving cancelled\r\n");
+        node.complete(job, Completion::Saved(Ok(SaveReport { bytes: 100, keys: 0 })));
+        assert_eq!(node.read(), "+OK\r\n", "what others wait for is not given up");
+        assert!(node.saves().is_empty());
+    }
+
+    #[test]
+    fn what_was_flushed_is_not_saved_any_more() {
+        let mut node = Fixture::with(&["--save", ""]);
+        node.run(&["SET", "key", "value"]);
+        node.run(&["BGSAVE"]);
+        node.run(&["FLUSHDB"]);
+        assert!(saving(&mut node), "other databases may hold something");
+        node.run(&["FLUSHALL"]);
+        assert!(!saving(&mut node));
+        node.advance_ms(200);
+        assert!(!saving(&mut node), "nothing is saved where nobody wants it");
     }
 }

@@ -6,7 +6,7 @@ use psync::replica::{Credentials, Event, Link, LinkConfig, LinkError, LinkState,
 use super::apply::Applier;
 use super::guard::{Holding, SyncGuard, backoff_ms};
 use super::synclog::{Outcome, Side, SyncId};
-use crate::action::{Action, ConnId, JobId, LoadError, LoadJob, LoadSource};
+use crate::action::{Action, ConnId, JobId, LoadError, LoadJob, LoadProgress, LoadSource};
 use crate::connections::Slot;
 use crate::node::Node;
 use crate::session::Peer;
@@ -66,7 +66,8 @@ pub(crate) struct FullSync {
     /// Length of the payload, if the master said so.
     pub len: Option<u64>,
     pub received: u64,
-    pub loaded: u64,
+    /// What the loader has made of it.
+    pub progress: LoadProgress,
     pub paused: bool,
     record: SyncId,
 }
@@ -415,8 +416,10 @@ impl Node {
         }
         let guard = self.sync_guard(id);
         let job = self.new_job();
-        let keep = (self.config.settings().repl_diskless_load == config::ReplDisklessLoad::Disabled)
-            .then(|| self.rdb_path());
+        let settings = self.config.settings();
+        let keep = settings.repl_diskless_load == config::ReplDisklessLoad::Disabled
+            && (!settings.rdb_del_sync_files || self.persists());
+        let keep = keep.then(|| self.rdb_path());
         let options = LoadOptions { guard, ..self.load_options() };
         let source = LoadSource::Stream { keep };
         self.actions.push(Action::Load(Box::new(LoadJob { id: job, source, options })));
@@ -429,7 +432,7 @@ impl Node {
                 started_ms,
                 len: None,
                 received: 0,
-                loaded: 0,
+                progress: LoadProgress::default(),
                 paused: false,
                 record,
             });
@@ -508,21 +511,21 @@ impl Node {
         sync.received += bytes.len() as u64;
         let bytes = Bytes::copy_from_slice(bytes);
         self.actions.push(Action::LoadChunk { job: sync.job, bytes });
-        if !sync.paused && sync.received - sync.loaded > LOADER_FULL {
+        if !sync.paused && sync.received - sync.progress.bytes > LOADER_FULL {
             sync.paused = true;
             self.actions.push(Action::PauseReading(conn));
         }
     }
 
-    pub(crate) fn full_sync_load_progress(&mut self, job: JobId, bytes: u64) {
+    pub(crate) fn full_sync_load_progress(&mut self, job: JobId, progress: LoadProgress) {
         let now_ms = self.now.mono_ms();
         let Some(upstream) = &mut self.replication.upstream else { return };
         let (Some(sync), Some(conn)) = (&mut upstream.sync, upstream.conn) else { return };
         if sync.job != job {
             return;
         }
-        sync.loaded = bytes;
-        if sync.paused && sync.received.saturating_sub(bytes) < LOADER_READY {
+        sync.progress = LoadProgress { total: sync.len.unwrap_or(0), ..progress };
+        if sync.paused && sync.received.saturating_sub(progress.bytes) < LOADER_READY {
             sync.paused = false;
             if let Some(link) = &mut upstream.link {
                 link.excuse_silence(now_ms);
@@ -569,6 +572,10 @@ impl Node {
         }
         let held = std::mem::take(&mut upstream.held);
         upstream.applier.reset();
+        if self.config.settings().rdb_del_sync_files && !self.persists() {
+            // A copy of the snapshot was not kept; what an earlier one left is of a dataset that is gone.
+            self.actions.push(Action::RemoveFile(self.rdb_path()));
+        }
         self.replace_functions(&loaded.functions);
         let old = std::mem::replace(&mut self.keyspace, loaded.keyspace);
         self.free_keyspace(old);

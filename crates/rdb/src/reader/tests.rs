@@ -318,8 +318,9 @@ fn hostile_lengths_take_no_memory() {
         for item in &items {
             let mut reader = Reader::new(options);
             describe(&mut reader, &[&stream(item)]);
-            let held =
-                reader.buf.capacity() + reader.steps.scratch.first.capacity() + reader.steps.scratch.second.capacity();
+            let held = reader.buf.capacity()
+                + reader.steps.scratch.first.capacity()
+                + reader.steps.scratch.second.capacity();
             assert!(held <= 512, "{held} bytes for {item:?}");
         }
     }
@@ -344,7 +345,9 @@ fn large_buffers_are_given_back() {
         }
     }
     assert_eq!(entries, 3);
-    assert!(reader.buf.capacity() <= KEPT_CAPACITY && reader.steps.scratch.second.capacity() <= KEPT_CAPACITY);
+    assert!(
+        reader.buf.capacity() <= KEPT_CAPACITY && reader.steps.scratch.second.capacity() <= KEPT_CAPACITY
+    );
 }
 
 /// A small stream with every kind of item.

@@ -94,6 +94,7 @@ impl Engine {
             Action::TrySettings { job, names, settings } => self.try_settings(job, names, settings),
             Action::Settings(names) => self.settings_changed(&names),
             Action::Free(what) => self.jobs.free(what),
+            Action::RemoveFile(path) => self.jobs.free(Box::new(crate::files::Removal(path))),
             Action::Purge => self.jobs.free(Box::new(crate::memory::Purge)),
             Action::Sleep { us } => {
                 std::thread::sleep(Duration::from_micros(us));

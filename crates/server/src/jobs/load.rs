@@ -4,22 +4,28 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
+use std::thread::{self, Scope};
 use std::time::Duration;
 
 use bytes::Bytes;
 use node::snapshot::{LoadOptions, Loaded, SnapshotLoader};
-use node::{Completion, LoadError};
+use node::{Completion, LoadError, LoadProgress};
 use tracing::Dispatch;
 
 use super::Handle;
 use crate::files::{Replacement, reason};
+use crate::mapped::Mapped;
+use crate::progress::ProgressLine;
 
-/// How much of a file is read at once.
+/// How much is read at once of what cannot be mapped.
 const READ_BYTES: usize = 1 << 20;
 /// How much is decoded between two looks at the clock when keys are to take time.
 const SLOW_FEED_BYTES: usize = 256;
 /// The node hears of progress after so many bytes: often enough to keep a connection going that it pauses at a few MiB.
 const PROGRESS_BYTES: u64 = 256 * 1024;
+/// So many threads at most help with a large snapshot, and no more than there are processors besides the one that decodes: that one cannot
+/// keep more of them busy.
+const MAX_HELPERS: usize = 3;
 /// Chunks that may wait to be kept on the disk. What a node lets wait in front of the loader bounds the chunks before that.
 const KEEP_QUEUE: usize = 64;
 
@@ -67,26 +73,43 @@ fn file(path: &Path, options: LoadOptions, handle: &Handle) -> Result<Option<Box
         _ => LoadError::Io(format!("reading {}: {}", path.display(), reason(&error))),
     };
     let mut file = File::open(path).map_err(failed)?;
-    let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Sequential);
-    let mut feeder = Feeder::new(options, handle);
-    let mut buffer = vec![0; READ_BYTES];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return feeder.finish().map(Some),
-            Ok(len) => {
-                if !feeder.feed(&buffer[..len])? {
+    thread::scope(|scope| {
+        let mut feeder = Feeder::new(options, handle, scope);
+        // Pipes have no length.
+        if let Some(known) = file.metadata().ok().filter(|known| known.is_file()) {
+            feeder.total = known.len();
+            feeder.loader.expect_bytes(known.len());
+        }
+        feeder.line = ProgressLine::for_terminal();
+        if let Some(mut mapped) = Mapped::new(&file) {
+            while mapped.read_on().map_err(failed)? {
+                if !feeder.read(mapped.bytes())? {
                     return Ok(None);
                 }
                 feeder.report();
             }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(failed(error)),
+            return feeder.finish().map(Some);
         }
-    }
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => return feeder.finish().map(Some),
+                Ok(len) => {
+                    if !feeder.feed(&buffer[..len])? {
+                        return Ok(None);
+                    }
+                    feeder.report();
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+    })
 }
 
 pub(super) fn from_stream(outlet: &Outlet, keep: Option<PathBuf>, options: LoadOptions, handle: &Handle) {
-    match stream(outlet, keep, options, handle) {
+    let loaded = thread::scope(|scope| stream(outlet, keep, Feeder::new(options, handle, scope)));
+    match loaded {
         Ok(Some(loaded)) => handle.complete(Completion::Loaded(Ok(loaded))),
         Ok(None) => {}
         Err(error) => handle.complete(Completion::Loaded(Err(error))),
@@ -96,11 +119,9 @@ pub(super) fn from_stream(outlet: &Outlet, keep: Option<PathBuf>, options: LoadO
 fn stream(
     outlet: &Outlet,
     keep: Option<PathBuf>,
-    options: LoadOptions,
-    handle: &Handle,
+    mut feeder: Feeder<'_, '_>,
 ) -> Result<Option<Box<Loaded>>, LoadError> {
     let mut keeper = keep.map(|path| Keeper::start(&path)).transpose()?;
-    let mut feeder = Feeder::new(options, handle);
     loop {
         let next = match outlet.0.try_recv() {
             Ok(next) => next,
@@ -135,37 +156,91 @@ fn stream(
     }
 }
 
-/// A loader, and what the node has heard of it.
-struct Feeder<'a> {
+/// A loader, its helpers, and what the node has heard of it.
+struct Feeder<'scope, 'env> {
     loader: SnapshotLoader,
-    handle: &'a Handle,
+    handle: &'env Handle,
+    scope: &'scope Scope<'scope, 'env>,
+    /// Helpers that are still to be called.
+    helpers: usize,
     key_delay_us: u64,
     taken: u64,
+    /// Bytes in all, where that is known.
+    total: u64,
     reported: u64,
+    line: Option<ProgressLine<std::io::Stderr>>,
 }
 
-impl<'a> Feeder<'a> {
-    fn new(options: LoadOptions, handle: &'a Handle) -> Feeder<'a> {
-        let key_delay_us = options.key_delay_us;
-        Feeder { loader: SnapshotLoader::new(options), handle, key_delay_us, taken: 0, reported: 0 }
+impl<'scope, 'env> Feeder<'scope, 'env> {
+    fn new(options: LoadOptions, handle: &'env Handle, scope: &'scope Scope<'scope, 'env>) -> Self {
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        Feeder {
+            key_delay_us: options.key_delay_us,
+            loader: SnapshotLoader::new(options),
+            handle,
+            scope,
+            helpers: (processors - 1).min(MAX_HELPERS),
+            taken: 0,
+            total: 0,
+            reported: 0,
+            line: None,
+        }
     }
 
-    /// Takes bytes in; `false` if the job was cancelled meanwhile.
+    /// Takes the next bytes in; `false` if the job was cancelled meanwhile.
     fn feed(&mut self, bytes: &[u8]) -> Result<bool, LoadError> {
+        let mut from = 0;
+        let feed =
+            |loader: &mut SnapshotLoader, to| loader.feed(&bytes[std::mem::replace(&mut from, to)..to]);
+        self.take(bytes.len(), feed)
+    }
+
+    /// Takes in a snapshot as far as it is known, from its first byte on; `false` if the job was cancelled meanwhile.
+    fn read(&mut self, snapshot: &[u8]) -> Result<bool, LoadError> {
+        let known = self.taken as usize;
+        self.take(snapshot.len() - known, |loader, to| loader.read(&snapshot[..known + to]))
+    }
+
+    /// Has the loader go on to so many bytes from here, at once or with the pauses that are wanted.
+    fn take(
+        &mut self,
+        len: usize,
+        mut go_to: impl FnMut(&mut SnapshotLoader, usize) -> Result<(), LoadError>,
+    ) -> Result<bool, LoadError> {
         if self.key_delay_us == 0 {
-            self.loader.feed(bytes)?;
-        } else {
-            for piece in bytes.chunks(SLOW_FEED_BYTES) {
-                let before = self.loader.keys();
-                self.loader.feed(piece)?;
-                let delay = self.key_delay_us.saturating_mul(self.loader.keys() - before);
-                if !self.handle.control.sleep(Duration::from_micros(delay)) {
-                    return Ok(false);
-                }
+            go_to(&mut self.loader, len)?;
+            self.taken += len as u64;
+            self.call_helpers();
+            return Ok(!self.handle.control.is_cancelled());
+        }
+        let begun = self.taken;
+        for to in (SLOW_FEED_BYTES..len).step_by(SLOW_FEED_BYTES).chain([len]) {
+            let before = self.loader.keys();
+            go_to(&mut self.loader, to)?;
+            self.taken = begun + to as u64;
+            let delay = self.key_delay_us.saturating_mul(self.loader.keys() - before);
+            if !self.handle.control.sleep(Duration::from_micros(delay)) {
+                return Ok(false);
+            }
+            // Slow as it is, somebody will want to see that it moves.
+            if delay > 0 {
+                self.report();
             }
         }
-        self.taken += bytes.len() as u64;
-        Ok(!self.handle.control.is_cancelled())
+        Ok(true)
+    }
+
+    /// Starts the helpers once there is enough to do. They leave when the loader has ended, however it ends.
+    fn call_helpers(&mut self) {
+        if self.helpers == 0 || !self.loader.wants_help() {
+            return;
+        }
+        for _ in 0..std::mem::take(&mut self.helpers) {
+            let crew = self.loader.crew();
+            let help = move || crew.help(&mut crate::memory::publish);
+            // Without a thread more it goes on, slower.
+            let _ = thread::Builder::new().name("load-helper".to_owned()).spawn_scoped(self.scope, help);
+        }
     }
 
     fn report_if_due(&mut self) {
@@ -177,7 +252,12 @@ impl<'a> Feeder<'a> {
     fn report(&mut self) {
         if self.taken > self.reported {
             self.reported = self.taken;
-            self.handle.complete(Completion::LoadProgress { bytes: self.taken });
+            let (total, used_memory) = (self.total, self.loader.used_memory());
+            let progress = LoadProgress { bytes: self.taken, total, used_memory };
+            self.handle.complete(Completion::LoadProgress(progress));
+            if let Some(line) = &mut self.line {
+                line.show(self.taken, self.total);
+            }
         }
     }
 

@@ -53,7 +53,7 @@ impl Engine {
         let mut progress = Vec::new();
         loop {
             match self.next() {
-                Completion::LoadProgress { bytes } => progress.push(bytes),
+                Completion::LoadProgress(so_far) => progress.push(so_far.bytes),
                 Completion::Loaded(result) => return (progress, result.map(|loaded| loaded.keys)),
                 other => panic!("the end of a load was expected, not {}", name(&other)),
             }
@@ -66,7 +66,7 @@ fn name(what: &Completion) -> &'static str {
         Completion::Chunk(_) => "a chunk",
         Completion::Saved(_) => "the end of a save",
         Completion::FileSent(_) => "the end of a file",
-        Completion::LoadProgress { .. } => "progress",
+        Completion::LoadProgress(_) => "progress",
         Completion::Loaded(_) => "the end of a load",
         Completion::ConfigRewritten(_) => "a rewritten configuration",
         Completion::SettingsTried(_) => "a verdict on settings",
@@ -231,6 +231,18 @@ fn two_dumps_at_once_do_not_share_a_name() {
 }
 
 #[test]
+fn work_in_the_background_lets_others_go_first() {
+    let nice = || rustix::process::getpriority_process(None).unwrap();
+    let before = nice();
+    let behind = std::thread::spawn(move || {
+        super::stand_back();
+        nice()
+    });
+    assert_eq!(behind.join().unwrap(), (before + super::BACKGROUND_NICE).min(19));
+    assert_eq!(nice(), before, "the thread alone");
+}
+
+#[test]
 fn a_file_is_sent_chunk_by_chunk() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("file");
@@ -283,7 +295,7 @@ fn a_loader_that_waits_has_told_how_far_it_is() {
     engine.jobs.load(load_job(LoadSource::Stream { keep: None }));
     engine.jobs.chunk(JOB, Bytes::copy_from_slice(&bytes[..1000]));
     // Nothing else comes until the sender knows that this has been taken in.
-    assert!(matches!(engine.next(), Completion::LoadProgress { bytes: 1000 }));
+    assert!(matches!(engine.next(), Completion::LoadProgress(so_far) if so_far.bytes == 1000));
     engine.jobs.chunk(JOB, Bytes::copy_from_slice(&bytes[1000..]));
     engine.jobs.end(JOB);
     assert_eq!(engine.loaded().1.unwrap(), 100);

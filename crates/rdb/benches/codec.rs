@@ -164,7 +164,7 @@ fn large_values(c: &mut Criterion) {
     let mut rng = fastrand::Rng::with_seed(5);
     let mut noise = |len: usize| (0..len).map(|_| rng.u8(..)).collect::<Vec<u8>>();
     let options = WriteOptions { compress: false, ..WriteOptions::default() };
-    let mut file = |fill: &mut dyn FnMut(&mut Writer)| {
+    let file = |fill: &mut dyn FnMut(&mut Writer)| {
         let mut writer = Writer::new(options);
         writer.header();
         fill(&mut writer);

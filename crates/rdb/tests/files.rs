@@ -108,7 +108,7 @@ fn expected(timed: bool) -> BTreeMap<String, String> {
         ("h", format!("hash: f=v{expiry} g=7")),
         ("h2", "hash: f=v g=7".to_owned()),
         ("h3", format!("hash: f=v{expiry} g=7")),
-        ("z", "zset: a=-inf b=3 c=1.5".to_owned()),
+        ("z", "zset: a=1.5 b=-inf c=3".to_owned()),
         ("z2", "zset: a=1.5 c=3".to_owned()),
         ("x", "stream: 1-1[a=b] 3-1[q=r] group g at 1-1 1-1x1 consumer c has 1-1".to_owned()),
     ]

@@ -72,6 +72,10 @@ impl Writer {
 
     /// A node of a list that is one element, which may be a large one.
     pub fn plain_list_node(&mut self, element: &[u8]) {
+        // An empty one would be taken for a node without elements.
+        if element.is_empty() {
+            return self.list_node(std::iter::once(Entry::Str(element)));
+        }
         self.put_length(PLAIN);
         self.put_string(element);
         self.paid();

@@ -127,9 +127,9 @@ pub fn run(loaded: Loaded, options: Options) -> Result<i32, StartError> {
         };
         let code = serve(setup, |engine| signals::listen(&engine.sender()), || supervisor.ready());
         supervisor.stopping();
-        if let Some(file) = pid_file {
-            // The last line of the log is to say why the instance ended.
-            tracing::debug!("Removing the pid file {}.", file.path().display());
+        // When it ended for a reason, the last line of the log is to be that.
+        if let (Some(file), Ok(0)) = (pid_file, &code) {
+            tracing::info!("Removing the pid file {}.", file.path().display());
         }
         code
     })

@@ -67,7 +67,7 @@ const MASTER_FIELDS: [&str; 12] = [
 ];
 
 /// What it prints of a replica whose link is up.
-const REPLICA_FIELDS: [&str; 20] = [
+const REPLICA_FIELDS: [&str; 21] = [
     "role",
     "master_host",
     "master_port",
@@ -79,6 +79,7 @@ const REPLICA_FIELDS: [&str; 20] = [
     "slave_priority",
     "slave_read_only",
     "replica_announced",
+    "master_sync_guard",
     "connected_slaves",
     "master_failover_state",
     "master_replid",

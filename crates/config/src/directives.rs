@@ -62,6 +62,7 @@ const NO_IO_THREADS: &str = "commands and sockets share one thread";
 const ALWAYS_LAZY: &str = "the old dataset is always freed in the background";
 const INTERNAL: &str = "it tunes a mechanism that does not exist here";
 const TEST_ONLY: &str = "it serves another server's tests";
+const ALWAYS_SANITIZED: &str = "every payload and every dump is checked in full, whatever it says; what RESTORE refuses is logged with the reason";
 const ALWAYS: &str = "the server always behaves as the default says";
 
 const SANITIZE: &[(&str, &str)] = &[("no", "no"), ("yes", "yes"), ("clients", "clients")];
@@ -274,7 +275,7 @@ static DIRECTIVES: &[Directive] = &[
     row("replica-serve-stale-data", Bool, "yes").alias(&["slave-serve-stale-data"]),
     row("replicaof", Master, "").immutable().alias(&["slaveof"]),
     row("requirepass", TEXT, ""),
-    row("sanitize-dump-payload", Word(SANITIZE), "no").inert("every payload is checked"),
+    row("sanitize-dump-payload", Word(SANITIZE), "no").inert(ALWAYS_SANITIZED),
     row("save", Save, "3600 1 300 100 60 10000"),
     row("script-memory-limit", Size { min: 8 << 20, max: i64::MAX as u64 }, "1073741824"),
     row("sentinel", Sentinel, "").immutable(),

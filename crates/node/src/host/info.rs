@@ -33,13 +33,14 @@ struct Section {
 const DEBUG: &str = "debug";
 
 /// All sections, in the order in which they are shown.
-const SECTIONS: [Section; 14] = [
+const SECTIONS: [Section; 15] = [
     section("server", "Server", true, server::write),
     section("clients", "Clients", true, clients::write),
     section("memory", "Memory", true, memory::write),
     section("persistence", "Persistence", true, persistence::write),
     section("stats", "Stats", true, stats::write),
     section("replication", "Replication", true, replication::write),
+    section("syncs", "Syncs", true, replication::syncs),
     section("cpu", "CPU", true, server::cpu),
     section("modules", "Modules", true, |_, _, _| ()),
     section("commandstats", "Commandstats", false, stats::commands),
@@ -153,6 +154,7 @@ mod tests {
             "Persistence",
             "Stats",
             "Replication",
+            "Syncs",
             "CPU",
             "Modules",
             "Commandstats",

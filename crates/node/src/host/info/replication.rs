@@ -34,7 +34,11 @@ pub(super) fn write(node: &Node, _: &Session, report: &mut Report) {
     report
         .put("repl_backlog_first_byte_offset", if active { replication.log.first().next_byte() } else { 0 });
     report.put("repl_backlog_histlen", replication.log.len());
-    for (number, record) in replication.sync_log.iter().take(SYNCS_SHOWN).enumerate() {
+}
+
+/// `# Syncs`: the last synchronisations, the latest first. Not a section of Redis or Valkey.
+pub(super) fn syncs(node: &Node, _: &Session, report: &mut Report) {
+    for (number, record) in node.replication.sync_log.iter().take(SYNCS_SHOWN).enumerate() {
         report.put(&format!("sync{number}"), info_line(record, node.now));
     }
 }

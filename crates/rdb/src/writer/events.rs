@@ -348,7 +348,7 @@ impl Writer {
             (Event::Field { field, value, expiry_ms }, Inside::Hash) => {
                 if expiry_ms.is_some()
                     && self.fields == FieldExpiry::Absent
-                    && !(self.options.drop_field_expiry && !self.options.holds_field_expiry())
+                    && (!self.options.drop_field_expiry || self.options.holds_field_expiry())
                 {
                     return Err(self.field_expiry());
                 }

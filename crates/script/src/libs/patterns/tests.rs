@@ -34,7 +34,7 @@ const DRIVER: &str = "
     end
     return (table.concat(out, ' ', 1, #out))";
 
-fn pick<'a>(rng: &mut fastrand::Rng, from: &[&'a str], most: usize) -> String {
+fn pick(rng: &mut fastrand::Rng, from: &[&str], most: usize) -> String {
     (0..rng.usize(0..=most)).map(|_| from[rng.usize(..from.len())]).collect()
 }
 

@@ -16,6 +16,7 @@
 //! assert_eq!(replica.run("GET greeting"), "hello");
 //! ```
 
+pub mod changes;
 pub mod client;
 pub mod dataset;
 pub mod launch;

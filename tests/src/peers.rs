@@ -47,6 +47,21 @@ pub fn redis8_server() -> Option<PathBuf> {
     found
 }
 
+/// The command-line clients of Redis 7.0, Redis 8 and Valkey 9, as far as they are here.
+#[must_use]
+pub fn command_line_clients() -> Vec<PathBuf> {
+    let found = ["redis-cli", "redis8-cli", "valkey-cli"].map(|name| (name, find(&search_path(), name)));
+    found
+        .into_iter()
+        .filter_map(|(name, path)| {
+            if path.is_none() {
+                skipped(name);
+            }
+            path
+        })
+        .collect()
+}
+
 /// A Python that has redis-py.
 ///
 /// # Panics

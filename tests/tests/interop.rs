@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use harness::client::{Client, show};
+use harness::changes::{change_everything, change_fields, fields, fill_collections};
+use harness::client::Client;
 use harness::dataset;
 use harness::launch::Launch;
 use harness::peers;
@@ -16,107 +17,6 @@ type Maker<'a> = &'a dyn Fn() -> Launch;
 
 fn tandem() -> Launch {
     Server::tandem().unsaved()
-}
-
-/// Every way of changing strings and keys, with values that look different on the disk and on the wire.
-fn change_everything(server: &Server) {
-    let mut client = server.client();
-    let mut run = |line: &str| {
-        let reply = client.call(&resp::split_inline(line.as_bytes()).expect("balanced quotes"));
-        assert!(reply.as_error().is_none(), "{line}: {}", show(&reply));
-    };
-    for line in [
-        "FLUSHALL",
-        "SET plain value",
-        "SET plain2 value NX",
-        "SET plain2 other XX GET",
-        "SET with-ttl x EX 1000",
-        "SET with-pttl x PX 1000000",
-        "SET until x EXAT 4000000000",
-        "SET until-ms x PXAT 4000000000000",
-        "SET with-ttl y KEEPTTL",
-        "SETEX setex 1000 x",
-        "PSETEX psetex 1000000 x",
-        "SETNX setnx x",
-        "GETSET plain newer",
-        "SET getex x",
-        "GETEX getex EX 1000",
-        "SET getex2 x EX 100",
-        "GETEX getex2 PERSIST",
-        "SET getdel x",
-        "GETDEL getdel",
-        "MSET m1 1 m2 2 m3 ''",
-        "MSETNX m4 4 m5 5",
-        "INCR m1",
-        "DECR m2",
-        "INCRBY m1 1000000000000",
-        "DECRBY m2 300",
-        "SET pi 3.0",
-        "INCRBYFLOAT pi 0.14159265",
-        "SET pi-ttl 1 EX 1000",
-        "INCRBYFLOAT pi-ttl 1.5",
-        "APPEND plain '-and more'",
-        "APPEND fresh start",
-        "SETRANGE plain 2 ___",
-        "SETRANGE padded 5 x",
-        "SET renamed x EX 1000",
-        "RENAME renamed renamed2",
-        "SET rnx x",
-        "RENAMENX rnx rnx2",
-        "COPY plain copied",
-        "COPY with-ttl copied-ttl DB 7",
-        "SET moved x EX 1000",
-        "MOVE moved 3",
-        "SET ex x",
-        "EXPIRE ex 1000",
-        "SET ex2 x",
-        "PEXPIRE ex2 100000 NX",
-        "SET ex3 x",
-        "EXPIREAT ex3 4000000000",
-        "SET ex4 x",
-        "PEXPIREAT ex4 4000000000000",
-        "SET gone x",
-        "EXPIRE gone -1",
-        "SET gone2 x",
-        "PEXPIREAT gone2 1",
-        "SET persisted x EX 100",
-        "PERSIST persisted",
-        "SET deleted x",
-        "DEL deleted",
-        "SET unlinked x",
-        "UNLINK unlinked",
-        "SET fleeting x PX 1",
-        "SET int8 12",
-        "SET int16 -12345",
-        "SET int32 1234567890",
-        "SET int64 123456789012345678",
-        "SET not-an-int 007",
-        "SELECT 5",
-        "SET five 5",
-        "SELECT 6",
-        "SET six 6",
-        "SWAPDB 5 6",
-        "SELECT 8",
-        "SET flushed x",
-        "FLUSHDB",
-        "SELECT 0",
-        "MULTI",
-        "INCR in-multi",
-        "SET in-multi2 x EX 1000",
-        "EXEC",
-    ] {
-        run(line);
-    }
-    let compressible = vec![b'z'; 50_000];
-    let binary: Vec<u8> = (0..=255).cycle().take(20_000).collect();
-    for (key, value) in [(&b"compressible"[..], &compressible), (b"binary\r\n\0\xff", &binary)] {
-        assert_eq!(show(&client.call(&[b"SET", key, value])), "OK");
-    }
-    let payload = client.call(&["DUMP", "compressible"]);
-    let payload = payload.as_bytes().expect("DUMP answers a string");
-    assert_eq!(show(&client.call(&[b"RESTORE".as_slice(), b"restored", b"1000000", payload])), "OK");
-    // Reading makes sure that what is over is deleted.
-    wait_eq("0", || client.run("EXISTS fleeting"));
 }
 
 /// One master and one replica of two kinds, through everything that can happen between them.
@@ -198,56 +98,6 @@ fn chain(top: Maker<'_>, middle: Maker<'_>, last: Maker<'_>) {
     last.assert_same_data_as(&middle);
 }
 
-/// Collections of every type, in their small and their large forms.
-fn fill_collections(server: &Server) {
-    let mut client = server.client();
-    let mut run = |words: &[&str]| {
-        let reply = client.call(words);
-        assert!(reply.as_error().is_none(), "{words:?}: {}", show(&reply));
-    };
-    run(&["SELECT", "4"]);
-    run(&["RPUSH", "list", "a", "1", "", "-70000", "a"]);
-    run(&["SADD", "ints", "1", "-5", "70000", "5000000000"]);
-    run(&["SADD", "set", "a", "17", "c"]);
-    run(&["HSET", "hash", "f", "1", "g", "text", "17", ""]);
-    run(&["ZADD", "zset", "1.5", "a", "1", "b", "inf", "c", "-0.1", "17", "1e300", "d", "3", "e"]);
-    run(&["PEXPIREAT", "zset", "4000000000000"]);
-    run(&["XADD", "stream", "5-1", "f", "v", "g", "17"]);
-    run(&["XADD", "stream", "5-2", "f", "w", "g", "18"]);
-    run(&["XADD", "stream", "6-0", "other", "x"]);
-    run(&["XADD", "stream", "7-0", "f", "y", "g", "z"]);
-    run(&["XDEL", "stream", "5-1"]);
-    run(&["XGROUP", "CREATE", "stream", "group", "0"]);
-    run(&["XGROUP", "CREATE", "stream", "idle", "$"]);
-    run(&["XGROUP", "CREATECONSUMER", "stream", "group", "nobody"]);
-    run(&["XREADGROUP", "GROUP", "group", "alice", "COUNT", "1", "STREAMS", "stream", ">"]);
-    run(&["XREADGROUP", "GROUP", "group", "bob", "STREAMS", "stream", ">"]);
-    run(&["XACK", "stream", "group", "6-0"]);
-    run(&["XGROUP", "CREATE", "empty-stream", "group", "$", "MKSTREAM"]);
-    for part in 0..30u32 {
-        let members: Vec<String> = (0..100).map(|n| format!("member {}", part * 100 + n)).collect();
-        let numbers: Vec<String> = (0..100).map(|n| (part * 100 + n).to_string()).collect();
-        fn all<'a>(head: &[&'a str], items: Vec<&'a str>) -> Vec<&'a str> {
-            [head, &items].concat()
-        }
-        run(&all(&["SADD", "large-set"], members.iter().map(String::as_str).collect()));
-        run(&all(&["SADD", "large-ints"], numbers.iter().map(String::as_str).collect()));
-        run(&all(&["RPUSH", "large-list"], members.iter().map(String::as_str).collect()));
-        let pairs = members.iter().zip(&numbers);
-        run(&all(&["HSET", "large-hash"], pairs.clone().flat_map(|(m, n)| [m.as_str(), n]).collect()));
-        run(&all(&["ZADD", "large-zset"], pairs.flat_map(|(m, n)| [n.as_str(), m]).collect()));
-        for (member, number) in members.iter().zip(&numbers) {
-            run(&["XADD", "large-stream", &format!("{number}-1"), "f", member]);
-        }
-    }
-    let long = "z".repeat(20_000);
-    run(&["RPUSH", "long-element", "a", &long, "b"]);
-    run(&["SADD", "long-member", &long]);
-    run(&["HSET", "long-value", "f", &long]);
-    run(&["ZADD", "long-scored", "2", &long]);
-    run(&["SELECT", "0"]);
-}
-
 /// A dump written by one is read by the other.
 fn hand_over_a_dump(from: Maker<'_>, to: Maker<'_>) {
     let from = from().start();
@@ -313,6 +163,13 @@ fn valkey_follows_and_is_followed() {
     let Some(valkey) = peers::valkey_server() else { return };
     follow(&tandem, &|| Server::peer(&valkey), "yes");
     follow(&|| Server::peer(&valkey), &tandem, "yes");
+}
+
+#[test]
+fn redis_8_follows_and_is_followed() {
+    let Some(redis) = peers::redis8_server() else { return };
+    follow(&tandem, &|| Server::peer(&redis), "yes");
+    follow(&|| Server::peer(&redis), &tandem, "yes");
 }
 
 #[test]
@@ -441,55 +298,6 @@ fn a_redis_replica_that_was_cut_off_long_takes_everything_anew() {
     }
 }
 
-/// Hashes whose fields expire, small and large, and changes of them in the words of either family.
-fn change_fields(server: &Server, valkey: bool) {
-    let mut client = server.client();
-    let mut run = |line: &str| {
-        let reply = client.call(&resp::split_inline(line.as_bytes()).expect("balanced quotes"));
-        assert!(reply.as_error().is_none(), "{line}: {}", show(&reply));
-    };
-    let many: Vec<String> = (0..600).map(|n| format!("f{n} {n}")).collect();
-    run("DEL few many gone mixed");
-    run("HSET few a 1 b 2 c 3");
-    run(&format!("HSET many {}", many.join(" ")));
-    run("HPEXPIREAT few 4000000000123 FIELDS 1 b");
-    run("HEXPIREAT many 4000000000 FIELDS 2 f1 f599");
-    run("HPEXPIRE many 100000000 FIELDS 1 f7");
-    run("HEXPIRE many 100000 FIELDS 1 f8");
-    run("HPERSIST many FIELDS 1 f8");
-    run("HSET mixed stays 1 goes 2");
-    run("HPEXPIREAT mixed 1 FIELDS 1 goes");
-    run("HSET gone a 1");
-    run("HPEXPIREAT gone 1 FIELDS 1 a");
-    if valkey {
-        run("HSETEX few PXAT 4000000000999 FIELDS 2 d 4 e 5");
-        run("HSETEX few KEEPTTL FIELDS 1 b 22");
-        run("HGETEX many EXAT 4000000001 FIELDS 1 f9");
-    } else {
-        run("HSETEX few PXAT 4000000000999 FIELDS 2 d 4 e 5");
-        run("HGETEX many EXAT 4000000001 FIELDS 1 f9");
-    }
-    run("HSET few c 33");
-    run("HINCRBY few b 1");
-}
-
-/// Fields and values with when each expires.
-fn fields(server: &Server) -> Vec<String> {
-    let mut client = server.client();
-    let mut all = Vec::new();
-    for key in ["few", "many", "gone", "mixed"] {
-        let reply = client.call(&["HKEYS", key]);
-        let mut names: Vec<String> = reply.as_slice().expect("an array").iter().map(show).collect();
-        names.sort();
-        for name in names {
-            let value = show(&client.call(&["HGET", key, &name]));
-            let at = show(&client.call(&["HPEXPIRETIME", key, "FIELDS", "1", &name]));
-            all.push(format!("{key} {name} {value} {at}"));
-        }
-    }
-    all
-}
-
 /// By full synchronisation, by the stream, and by a dump.
 fn exchange_fields(master: Maker<'_>, replica: Maker<'_>, valkey: bool) {
     let master = master().start();
@@ -525,10 +333,11 @@ fn expiring_fields_are_exchanged_with_valkey() {
     assert_eq!(fields(&to.start()), fields(&from));
 }
 
-/// Redis 8 has its own form of them, which is read here.
+/// Redis 8 has its own form of them.
 #[test]
-fn expiring_fields_of_redis_8_are_read() {
+fn expiring_fields_are_exchanged_with_redis_8() {
     let Some(redis) = peers::redis8_server() else { return };
+    exchange_fields(&tandem, &|| Server::peer(&redis), true);
     exchange_fields(&|| Server::peer(&redis), &tandem, false);
     let (from, to) = (Server::peer(&redis).start(), tandem());
     change_fields(&from, false);

@@ -102,6 +102,8 @@ pub struct Effects {
     pub log_count: usize,
     /// The effects have nothing to do with one another: they need no MULTI and EXEC around them.
     pub separate: bool,
+    /// Among them is one that Redis 7.0 does not know.
+    pub newer: bool,
     /// Whether `touched` is to be filled.
     pub track_keys: bool,
     /// Database and key of everything that changed (only with `track_keys`).
@@ -149,6 +151,7 @@ impl Effects {
         self.log_count = 0;
         self.separate = false;
         self.emptied = false;
+        self.newer = false;
         self.expired = 0;
         self.keyspace_hits = 0;
         self.keyspace_misses = 0;

@@ -232,6 +232,15 @@ impl CommandSpec {
         }
     }
 
+    /// Whether Redis 7.0, the oldest peer that is served, does not know it.
+    #[inline]
+    pub fn is_newer_than_redis_7_0(&self) -> bool {
+        match *self.since.as_bytes() {
+            [major, b'.', minor, b'.', ..] => (major, minor) > (b'7', b'0'),
+            _ => true,
+        }
+    }
+
     /// Sets the flags and the ACL categories that follow from them.
     pub(crate) const fn flags(mut self, bits: u64) -> Self {
         use AclCategories as C;

@@ -196,13 +196,15 @@ settings! {
         repl_sync_guard: bool,
         /// It refuses one with fewer keys than so many percent of its own, too; 0 looks for empty ones only.
         repl_sync_guard_min_keys_percent: u32,
+        /// Whether replicas whose version cannot hold when fields of hashes expire are served without.
+        repl_drop_field_expiry: bool,
         /// Whether stream and snapshot travel over two connections.
         dual_channel_replication_enabled: bool,
         /// Replicas needed for a master to accept writes; 0 turns the rule off.
         min_replicas_to_write: u32,
         /// Seconds since its last acknowledgement up to which a replica counts.
         min_replicas_max_lag: u64,
-        /// What an error in the replication stream leads to.
+        /// What an error in the replication stream leads to: it is logged and counted; or the replica, which no longer has its master's data, stops.
         propagation_error_behavior: PropagationErrorBehavior,
 
         // Security

@@ -106,6 +106,11 @@ impl Keyspace {
         self.dbs.iter().map(Db::len).sum()
     }
 
+    /// Number of hashes with fields that expire, in all databases.
+    pub fn timed_hashes(&self) -> usize {
+        self.dbs.iter().map(Db::timed_hashes).sum()
+    }
+
     /// The access word that new entries begin with, of which the low 24 bits count.
     ///
     /// What it means is for the caller's eviction policy to say: see [`crate::Entry::access`].

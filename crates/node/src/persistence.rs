@@ -10,11 +10,9 @@ use crate::action::{
 use crate::node::Node;
 use crate::replication::upstream::Occasion;
 use crate::session::Blocked;
-use crate::snapshot::{LoadOptions, Loaded, SnapshotHeader, SnapshotOptions};
+use crate::snapshot::{LoadOptions, Loaded, SnapshotFilter, SnapshotForm, SnapshotHeader, SnapshotOptions};
 use crate::time::Now;
 
-/// The RDB version that is written: every peer from Redis 7.0 on reads it.
-pub(crate) const RDB_VERSION: u32 = 10;
 /// After a failed save by a save point, the next attempt waits for so long.
 const RETRY_AFTER_MS: u64 = 5_000;
 
@@ -232,8 +230,19 @@ impl Node {
         }
     }
 
-    /// Freezes the dataset and has it written. The caller has made sure that nothing else is being saved.
+    /// Freezes the dataset and has it written, in the form that every peer reads, if it holds the data. The caller has made sure
+    /// that nothing else is being saved.
     pub(crate) fn start_save(&mut self, kind: SaveKind) -> JobId {
+        self.start_save_as(kind, SnapshotForm::Redis10, SnapshotFilter::Everything)
+    }
+
+    /// The same in a given form, with a given part of the data.
+    pub(crate) fn start_save_as(
+        &mut self,
+        kind: SaveKind,
+        form: SnapshotForm,
+        contents: SnapshotFilter,
+    ) -> JobId {
         let job = self.new_job();
         let before = (self.boot.clock_ns)();
         let view = self.keyspace.freeze();
@@ -251,7 +260,9 @@ impl Node {
         let options = SnapshotOptions {
             compress: settings.rdbcompression,
             checksum: settings.rdbchecksum,
-            version: RDB_VERSION,
+            form,
+            lossy: kind == SaveKind::ReplicasByStream,
+            contents,
             key_delay_us: settings.rdb_key_save_delay.max(0) as u64,
         };
         let target = if kind.is_file() { SaveTarget::File(self.rdb_path()) } else { SaveTarget::Stream };

@@ -16,7 +16,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use backlog::{Offset, PastHistory, ReplicationId};
 use commands::transfer::{needs_field_expiry, write_entry};
 use keyspace::{FrozenKeyspace, Keyspace, Limits};
-use rdb::{WriteOptions, Writer};
+pub use psync::master::{SnapshotFilter, SnapshotForm};
+use rdb::{Flavor, WriteOptions, Writer};
 
 use crate::action::SaveReport;
 use crate::replication::guard::SyncGuard;
@@ -58,8 +59,13 @@ pub struct SnapshotOptions {
     pub compress: bool,
     /// `rdbchecksum`.
     pub checksum: bool,
-    /// RDB version. Not kept to if it can't hold the data: hashes whose fields expire are written in Valkey's own.
-    pub version: u32,
+    /// The form.
+    pub form: SnapshotForm,
+    /// Whether it is kept to even if it leaves out when fields of hashes expire. If not, what has such fields is written in
+    /// Valkey's own.
+    pub lossy: bool,
+    /// Which part of the data is written.
+    pub contents: SnapshotFilter,
     /// `rdb-key-save-delay`: microseconds to wait after each key, for tests of others. The writer then hands over small
     /// chunks; whoever runs it waits.
     pub key_delay_us: u64,
@@ -137,14 +143,17 @@ impl SnapshotWriter {
         let mut writer = Writer::new(self.write_options());
         writer.header();
         self.aux_fields(&mut writer);
-        for code in self.header.functions.iter() {
-            writer.function(code);
+        if self.options.contents != SnapshotFilter::Nothing {
+            for code in self.header.functions.iter() {
+                writer.function(code);
+            }
         }
         let chunk_bytes = if self.options.key_delay_us > 0 { 1 } else { CHUNK_BYTES };
         let (mut bytes, mut keys, mut in_chunk) = (0u64, 0u64, 0u64);
+        let everything = self.options.contents == SnapshotFilter::Everything;
         for index in 0..self.view.databases() {
             let db = self.view.db(index);
-            if db.is_empty() {
+            if db.is_empty() || !everything {
                 continue;
             }
             writer.select_db(index as u64);
@@ -181,9 +190,15 @@ impl SnapshotWriter {
     }
 
     fn write_options(&self) -> WriteOptions {
-        let SnapshotOptions { compress, checksum, version, .. } = self.options;
-        let wanted = WriteOptions { version, compress, checksum, ..WriteOptions::ANY };
-        if !wanted.holds_field_expiry() && needs_field_expiry(&self.view) {
+        let SnapshotOptions { compress, checksum, form, lossy, .. } = self.options;
+        let (flavor, version) = match form {
+            SnapshotForm::Redis10 => (Flavor::Redis, 10),
+            SnapshotForm::Redis11 => (Flavor::Redis, 11),
+            SnapshotForm::Redis12 => (Flavor::Redis, 12),
+            SnapshotForm::Valkey80 => (Flavor::Valkey, 80),
+        };
+        let wanted = WriteOptions { flavor, version, compress, checksum, ..WriteOptions::ANY };
+        if !lossy && !wanted.holds_field_expiry() && needs_field_expiry(&self.view) {
             WriteOptions { compress, checksum, ..WriteOptions::VALKEY }
         } else {
             wanted

@@ -113,6 +113,8 @@ pub(crate) struct Stats {
     pub net_repl_out: u64,
     pub expired: u64,
     pub expired_fields: u64,
+    /// Commands of the master's stream that could not be applied.
+    pub propagation_errors: u64,
     pub expired_time_cap: u64,
     pub evicted: u64,
     pub evicted_clients: u64,

@@ -8,11 +8,14 @@ pub struct Capabilities {
     pub eof: bool,
     /// `psync2`: understands `+CONTINUE` with a new id.
     pub psync2: bool,
+    /// `rdb-channel-repl`: a Redis from 8.0 on, which could take the snapshot over a connection of its own. That is never asked of
+    /// it; but it tells which snapshots and commands it knows.
+    pub rdb_channel: bool,
 }
 
 impl Capabilities {
-    /// Both.
-    pub const ALL: Capabilities = Capabilities { eof: true, psync2: true };
+    /// What a replica of ours announces: `eof` and `psync2`.
+    pub const OURS: Capabilities = Capabilities { eof: true, psync2: true, rdb_channel: false };
 
     /// Adds the capability of this name; whether it is known.
     pub fn add(&mut self, name: &[u8]) -> bool {
@@ -20,6 +23,8 @@ impl Capabilities {
             self.eof = true;
         } else if name.eq_ignore_ascii_case(b"psync2") {
             self.psync2 = true;
+        } else if name.eq_ignore_ascii_case(b"rdb-channel-repl") {
+            self.rdb_channel = true;
         } else {
             return false;
         }
@@ -38,6 +43,7 @@ mod tests {
         assert!(!capabilities.add(b""));
         assert_eq!(capabilities, Capabilities::default());
         assert!(capabilities.add(b"EOF") && capabilities.add(b"psync2"));
-        assert_eq!(capabilities, Capabilities::ALL);
+        assert_eq!(capabilities, Capabilities::OURS);
+        assert!(capabilities.add(b"rdb-channel-repl") && capabilities.rdb_channel);
     }
 }

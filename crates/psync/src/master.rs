@@ -33,6 +33,7 @@
 //! that is where the replica's stream begins.
 
 mod decide;
+mod form;
 mod payload;
 mod planner;
 mod replconf;
@@ -40,6 +41,7 @@ mod replica_state;
 mod reply;
 
 pub use decide::{Decision, FullReason, PsyncRequest, PsyncRequestError, decide};
+pub use form::{Reader, SnapshotForm};
 pub use payload::{EofMark, PayloadForm, length_header};
 pub use planner::{Candidate, FullSyncPlanner, Placement, PlannerPolicy, Running, Start, Target};
 pub use replconf::{Replconf, ReplconfError, SnapshotFilter};

@@ -87,7 +87,12 @@ impl Master {
                 self.why_full = Some(reason);
                 self.state.wait_snapshot(now, false).expect("in order");
                 let capabilities = self.state.capabilities();
-                let candidate = Candidate { replica: (), eof: capabilities.eof, filter: self.state.filter() };
+                let candidate = Candidate {
+                    replica: (),
+                    eof: capabilities.eof,
+                    filter: self.state.filter(),
+                    reader: self.state.reader(),
+                };
                 assert_eq!(self.planner.arrive(now, candidate, &self.log), Placement::Queued);
             }
         }

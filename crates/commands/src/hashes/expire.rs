@@ -116,6 +116,7 @@ pub(super) fn report(ctx: &mut Ctx<'_>, key: &[u8], changed: &[&[u8]], at: Optio
     }
     if let Some(at) = at {
         let mut digits = itoa::Buffer::new();
+        ctx.fx.newer = true;
         log(ctx, &[b"HPEXPIREAT", key, digits.format(at).as_bytes()], changed);
         ctx.modified(EventClass::HASH, "hexpire", key);
     } else {
@@ -170,6 +171,7 @@ pub(super) fn report_persist(ctx: &mut Ctx<'_>, key: &[u8], changed: &[&[u8]]) {
     if changed.is_empty() {
         return;
     }
+    ctx.fx.newer = true;
     log(ctx, &[b"HPERSIST", key], changed);
     ctx.modified(EventClass::HASH, "hpersist", key);
     ctx.fx.dirty += changed.len() as u64 - 1;

@@ -110,6 +110,7 @@ fn log_sum<T>(ctx: &mut Ctx<'_>, args: Args<'_>, text: &[u8], before: &Before<T>
         Some(at) => {
             let mut digits = itoa::Buffer::new();
             let at = digits.format(at).as_bytes();
+            ctx.fx.newer = true;
             ctx.fx.rewrite(&[b"HSETEX", key, b"PXAT", at, b"FIELDS", b"1", name, text]);
         }
         None => ctx.fx.rewrite(&[b"HSET", key, name, text]),

@@ -176,6 +176,7 @@ fn set(
     if let Some(at) = moment {
         let head: [&[u8]; 6] =
             [b"HSETEX", key, b"PXAT", time.format(at).as_bytes(), b"FIELDS", digits.format(count).as_bytes()];
+        ctx.fx.newer = true;
         ctx.fx.rewrite(&[&head[..], &words(&anew)].concat());
     } else {
         if !anew.is_empty() {
@@ -184,6 +185,7 @@ fn set(
         if !keeping.is_empty() {
             let count = digits.format(keeping.len()).as_bytes();
             let head: [&[u8]; 5] = [b"HSETEX", key, b"KEEPTTL", b"FIELDS", count];
+            ctx.fx.newer = true;
             ctx.fx.rewrite(&[&head[..], &words(&keeping)].concat());
         }
     }

@@ -147,6 +147,7 @@ pub(crate) fn psync(node: &mut Node, session: &mut Session, args: Args<'_>) {
         0 => session.peer.addr.clone(),
         port => format!("{}:{port}", replica_ip_of(&session.peer, feed)),
     };
+    feed.peer.clone_from(&peer);
     let mut reason = "a SYNC, which says nothing of a history".to_owned();
     let mut backlog_needed = None;
     let legacy = args.at(0).eq_ignore_ascii_case(b"sync");
@@ -163,6 +164,11 @@ pub(crate) fn psync(node: &mut Node, session: &mut Session, args: Args<'_>) {
         let decision =
             decide(&request, feed.state.capabilities(), &node.replication.history, &node.replication.log);
         match decision {
+            Decision::Continue { from, .. } if !node.replication.can_follow(&feed.state, from) => {
+                reason = "the log holds commands that this replica's version does not know".to_owned();
+                node.stats.sync_partial_err += 1;
+                tracing::info!("Partial resynchronization not accepted for replica {peer}: {reason}");
+            }
             Decision::Continue { reply, from } => {
                 if feed.state.continue_from(now_ms, from).is_err() {
                     return session.reply.error("ERR PSYNC has no place here");
@@ -205,6 +211,11 @@ pub(crate) fn psync(node: &mut Node, session: &mut Session, args: Args<'_>) {
                 }
             }
         }
+    }
+    if let Some(error) = session.replica.as_ref().and_then(|feed| node.snapshot_refusal(&feed.state, legacy))
+    {
+        tracing::warn!("Replica {peer} is refused: {error}");
+        return session.reply.error(error);
     }
     node.replication.begin_logging(&mut node.rng);
     node.stats.sync_full += 1;

@@ -21,6 +21,8 @@ pub(crate) struct Applier {
     /// Bytes of that transaction from earlier inputs. They reach the log together with the EXEC: whoever resumes from our
     /// offset must not find half a transaction behind it.
     uncommitted: Vec<u8>,
+    /// Among the bytes that are not in the log yet is a command that Redis 7.0 does not know.
+    newer: bool,
     /// Replies nobody reads.
     scratch: ReplyBuf,
 }
@@ -176,6 +178,7 @@ impl Node {
         unlogged: &mut usize,
     ) {
         let name = request.spec.map_or("", |spec| spec.full_name);
+        applier.newer |= request.spec.is_none_or(CommandSpec::is_newer_than_redis_7_0);
         if let Some(queue) = &mut applier.transaction {
             if name != "exec" {
                 queue.push((request.spec, OwnedArgs::from_args(args)));
@@ -216,8 +219,8 @@ impl Node {
     fn apply_command(&mut self, applier: &mut Applier, spec: Option<&'static CommandSpec>, args: Args<'_>) {
         let Some(spec) = spec else {
             let name = String::from_utf8_lossy(args.at(0)).into_owned();
-            tracing::warn!("== CRITICAL == This replica cannot apply a command of its master: '{name}'");
-            return;
+            return self
+                .propagation_error(&format!("This replica cannot apply a command of its master: '{name}'"));
         };
         if self.is_watched() {
             self.show_master(spec, args);
@@ -259,15 +262,27 @@ impl Node {
         }
         if applier.scratch.buf.first() == Some(&b'-') {
             let error = String::from_utf8_lossy(&applier.scratch.buf).trim_end().to_owned();
-            tracing::warn!(
-                "== CRITICAL == This replica is sending an error to its primary: '{error}' after processing the command '{}'",
+            self.propagation_error(&format!(
+                "This replica is sending an error to its primary: '{error}' after processing the command '{}'",
                 spec.full_name
-            );
+            ));
         }
         applier.scratch.buf.clear();
         let index = self.registry.index(spec);
         self.stats.per_command[index].calls += 1;
         self.stats.commands += 1;
+    }
+
+    /// What the master has carried out fails here: the data are no longer the same. What follows from that,
+    /// `propagation-error-behavior` says.
+    #[cold]
+    fn propagation_error(&mut self, text: &str) {
+        self.stats.propagation_errors += 1;
+        tracing::warn!("== CRITICAL == {text}");
+        if self.config.settings().propagation_error_behavior != config::PropagationErrorBehavior::Ignore {
+            tracing::error!("The end, as propagation-error-behavior has it");
+            self.actions.push(Action::Exit { code: 1 });
+        }
     }
 
     /// Shows a command of the master's stream to those who watch.
@@ -288,9 +303,9 @@ impl Node {
                     .filter(|&index| index < self.keyspace.databases());
                 match index {
                     Some(index) => self.replication.select(index),
-                    None => tracing::warn!(
-                        "== CRITICAL == The master selects a database that is not configured here"
-                    ),
+                    None => {
+                        self.propagation_error("The master selects a database that is not configured here")
+                    }
                 }
             }
             "publish" => {
@@ -304,11 +319,11 @@ impl Node {
                 let mut out = ReplyBuf::new();
                 crate::host::functions::change(self, spec, args, &mut out);
                 if out.buf.first() == Some(&b'-') {
-                    tracing::warn!(
-                        "== CRITICAL == The master's '{}' failed here: {}",
+                    self.propagation_error(&format!(
+                        "The master's '{}' failed here: {}",
                         spec.full_name,
                         String::from_utf8_lossy(&out.buf).trim_end()
-                    );
+                    ));
                 }
                 self.persistence.dirty += 1;
             }
@@ -323,6 +338,9 @@ impl Node {
             applier.uncommitted.clear();
         }
         self.replication.log.append(bytes);
+        if std::mem::take(&mut applier.newer) {
+            self.replication.note_newer();
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use psync::master::{
 
 use super::Transfer;
 use super::feed::ReplicaFeed;
+use super::fit::knows_eof;
 use super::synclog::Outcome;
 use crate::action::{Action, ConnId, JobId, SaveReport};
 use crate::node::Node;
@@ -25,13 +26,15 @@ impl Node {
         let now_ms = self.now.mono_ms();
         let conn = session.conn;
         let Some(feed) = &mut session.replica else { return };
+        let reader = self.reader_of(feed);
         if feed.state.wait_snapshot(now_ms, legacy).is_err() {
             return;
         }
         let candidate = Candidate {
             replica: conn,
-            eof: feed.state.capabilities().eof && !legacy,
+            eof: knows_eof(&feed.state, legacy),
             filter: feed.state.filter(),
+            reader,
         };
         self.replication.replicas.push(conn);
         match self.replication.planner.arrive(now_ms, candidate, &self.replication.log) {
@@ -55,7 +58,9 @@ impl Node {
         if self.replication.upstream.as_ref().is_some_and(|upstream| !upstream.is_up()) {
             return;
         }
+        self.refuse_unfit();
         let (now_ms, end) = (self.now.mono_ms(), self.replication.log.end());
+        self.replication.planner.set_plain(self.is_plain());
         let Some(start) = self.replication.planner.poll(now_ms, end) else { return };
         self.begin_full_sync(start);
     }
@@ -66,17 +71,21 @@ impl Node {
             Target::Stream => SaveKind::ReplicasByStream,
         };
         tracing::info!(
-            "Starting a snapshot for {} replica(s), target: {}",
+            "Starting a snapshot for {} replica(s), target: {}, form: {}",
             start.replicas.len(),
-            if kind.is_file() { "disk" } else { "replicas sockets" }
+            if kind.is_file() { "disk" } else { "replicas sockets" },
+            start.form
         );
-        let job = self.start_save(kind);
+        let job = self.start_save_as(kind, start.form, start.filter);
         self.replication.forget_db();
         let line = full_resync_line(self.replication.history.id(), start.at);
         self.replication.name_is_told();
         for &conn in &start.replicas {
             if let Some(session) = self.session_mut(conn) {
                 announce(session, &line, start.at);
+            }
+            if let Some(feed) = self.feed_mut(conn) {
+                feed.form = Some(start.form);
             }
             self.list_writable(conn);
         }
@@ -268,6 +277,7 @@ impl Node {
             return;
         }
         tracing::info!("Connection with replica {} lost.", peer.addr);
+        self.note_hung_up(&feed);
         if let Some(record) = feed.record {
             let outcome = match feed.state.rdb_only() && feed.payload_complete {
                 true => Outcome::Done,
@@ -363,6 +373,7 @@ impl Node {
         if self.replication.replicas.is_empty() {
             return;
         }
+        self.cut_off_unfit();
         let lagging: Vec<ConnId> = self
             .feeds()
             .filter(|(session, feed)| !session.listed && feed.lags(&self.replication.log))

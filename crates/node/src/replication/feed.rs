@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use backlog::{Log, Offset};
-use psync::master::ReplicaState;
+use psync::master::{ReplicaState, SnapshotForm};
 
 use super::synclog::SyncId;
 use crate::session::PayloadQueue;
@@ -14,6 +14,10 @@ const MAX_SLICES: usize = 16;
 /// A client that has introduced itself as a replica.
 pub(crate) struct ReplicaFeed {
     pub state: ReplicaState,
+    /// Where it can be reached, as far as it has said so.
+    pub peer: String,
+    /// The form of its snapshot.
+    pub form: Option<SnapshotForm>,
     /// The snapshot on its way.
     pub payload: PayloadQueue,
     /// All of the payload stands in the queue, or has left it.
@@ -32,6 +36,8 @@ impl ReplicaFeed {
     pub fn new(now_ms: u64) -> ReplicaFeed {
         ReplicaFeed {
             state: ReplicaState::new(now_ms),
+            peer: String::new(),
+            form: None,
             payload: PayloadQueue::default(),
             payload_complete: false,
             sent: Offset(0),

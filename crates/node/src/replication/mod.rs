@@ -3,6 +3,7 @@
 pub(crate) mod apply;
 pub(crate) mod downstream;
 pub(crate) mod feed;
+mod fit;
 pub(crate) mod guard;
 mod lineage;
 pub(crate) mod synclog;
@@ -68,6 +69,12 @@ pub(crate) struct Replication {
     pub transfers: Vec<Transfer>,
     /// The end mark of the payload that is being streamed.
     pub stream_mark: Option<psync::master::EofMark>,
+    /// Up to here the log holds commands that Redis 7.0 does not know; what follows everybody knows.
+    newer_end: Offset,
+    /// The open transaction has such a command.
+    newer_in_transaction: bool,
+    /// Peers that did not take a snapshot.
+    pub ceilings: fit::Ceilings,
     /// Since when no replica has been attached (monotonic milliseconds).
     pub no_replicas_since_ms: u64,
     pub last_ping_ms: u64,
@@ -92,6 +99,9 @@ impl Replication {
             planner: FullSyncPlanner::new(PlannerPolicy::default()),
             transfers: Vec::new(),
             stream_mark: None,
+            newer_end: Offset(0),
+            newer_in_transaction: false,
+            ceilings: fit::Ceilings::default(),
             no_replicas_since_ms: 0,
             last_ping_ms: 0,
             sync_log: SyncLog::default(),
@@ -160,7 +170,7 @@ impl Replication {
         if !self.logging {
             self.logging = true;
             self.history.reset(ReplicationId::random(rng));
-            self.log.restart(self.log.end());
+            self.restart_log(self.log.end());
             self.stream_db = None;
             self.touch();
             self.name_is_known = false;
@@ -179,7 +189,7 @@ impl Replication {
         self.touch();
         self.name_is_known = false;
         self.history.reset(ReplicationId::random(rng));
-        self.log.restart(self.log.end());
+        self.restart_log(self.log.end());
     }
 
     /// A replica becomes a master: its history goes on under a new id.
@@ -202,9 +212,15 @@ impl Replication {
         self.history = History::descended(id, ancestors.iter().copied(), offset);
         self.touch();
         self.name_is_known = true;
-        self.log.restart(offset);
+        self.restart_log(offset);
         self.logging = true;
         self.stream_db = stream_db;
+    }
+
+    /// Begins an empty log there.
+    fn restart_log(&mut self, at: Offset) {
+        self.log.restart(at);
+        self.newer_end = Offset(0);
     }
 
     // ---- effects -----------------------------------------------------------------------------
@@ -228,6 +244,7 @@ impl Replication {
                     None => encode_args(&mut open.bytes, args),
                 }
             }
+            self.newer_in_transaction |= effects.newer;
             return;
         }
         let together = count > 1 && !effects.separate;
@@ -250,6 +267,9 @@ impl Replication {
         }
         if together {
             self.log.append(EXEC);
+        }
+        if effects.newer {
+            self.note_newer();
         }
     }
 
@@ -325,6 +345,9 @@ impl Replication {
         self.log.append(&open.bytes);
         if open.count > 1 {
             self.log.append(EXEC);
+        }
+        if std::mem::take(&mut self.newer_in_transaction) {
+            self.note_newer();
         }
         self.stream_db = Some(open.db);
     }

@@ -155,9 +155,9 @@ mod tests {
         log.append(&[0; 60]);
         let request =
             parse(&args.replace("A ", &format!("{} ", id('a'))).replace("B ", &format!("{} ", id('b'))));
-        match decide(&request.expect("well-formed"), Capabilities::ALL, &history, &log) {
+        match decide(&request.expect("well-formed"), Capabilities::OURS, &history, &log) {
             Decision::Continue { reply, from } => {
-                assert_eq!(reply, continue_line(&id('b'), Capabilities::ALL));
+                assert_eq!(reply, continue_line(&id('b'), Capabilities::OURS));
                 format!("continue from {from}")
             }
             Decision::Full { reason } => reason.to_string(),
@@ -204,7 +204,7 @@ mod tests {
         let ask = |byte: &str| {
             let request = parse(&format!("{} {byte}", id('a'))).expect("well-formed");
             matches!(
-                decide(&request, Capabilities::ALL, &history, &log),
+                decide(&request, Capabilities::OURS, &history, &log),
                 Decision::Continue { from: Offset::ZERO, .. }
             )
         };

@@ -17,7 +17,12 @@
 //!   `diskless_max_replicas` wait.
 //!
 //! A snapshot goes to a file if the policy says so or somebody who wants it does not know the end mark. The
-//! first in the queue decides what it holds, and everybody who wants the same shares it.
+//! first in the queue decides what it holds, and everybody who wants the same shares it, in the best form that
+//! all of them read. If the data have fields of hashes that expire, only those share one that read the same form
+//! for them, or that can hold none of it.
+//!
+//! What goes to a file becomes the dump: it is written in the oldest form that holds the data, which the most
+//! readers know, and never in one that leaves something out.
 //!
 //! A replica that comes later can be attached to a snapshot that goes to a file, because the file is sent
 //! from its beginning when it is complete. What it needs besides is the stream from the snapshot's position
@@ -27,6 +32,7 @@
 
 use backlog::Log;
 
+use super::form::{Reader, SnapshotForm};
 use super::replconf::SnapshotFilter;
 use crate::Offset;
 
@@ -57,6 +63,8 @@ pub struct Candidate<K> {
     pub eof: bool,
     /// What it wants.
     pub filter: SnapshotFilter,
+    /// In which form it can take it.
+    pub reader: Reader,
 }
 
 /// What became of a replica that arrived.
@@ -89,6 +97,8 @@ pub struct Start<K> {
     pub target: Target,
     /// What it holds.
     pub filter: SnapshotFilter,
+    /// In which form.
+    pub form: SnapshotForm,
     /// Where it stands.
     pub at: Offset,
     /// For whom.
@@ -102,6 +112,8 @@ pub struct Running<K> {
     pub target: Target,
     /// What it holds.
     pub filter: SnapshotFilter,
+    /// In which form.
+    pub form: SnapshotForm,
     /// Where it stands.
     pub at: Offset,
     /// Who is to get it.
@@ -122,12 +134,22 @@ pub struct FullSyncPlanner<K> {
     /// In the order of arrival.
     waiting: Vec<Waiting<K>>,
     running: Option<Running<K>>,
+    /// No field of a hash expires.
+    plain: bool,
+}
+
+/// Those who share the next snapshot.
+struct Company<K> {
+    filter: SnapshotFilter,
+    form: SnapshotForm,
+    target: Target,
+    replicas: Vec<K>,
 }
 
 impl<K: Copy + Eq> FullSyncPlanner<K> {
     /// Nobody waits.
     pub fn new(policy: PlannerPolicy) -> FullSyncPlanner<K> {
-        FullSyncPlanner { policy, waiting: Vec::new(), running: None }
+        FullSyncPlanner { policy, waiting: Vec::new(), running: None, plain: true }
     }
 
     /// Changes the settings; a snapshot that has been begun goes on.
@@ -135,12 +157,20 @@ impl<K: Copy + Eq> FullSyncPlanner<K> {
         self.policy = policy;
     }
 
+    /// Says whether the data are plain: no field of a hash expires. To be called before [`FullSyncPlanner::poll`] and
+    /// [`FullSyncPlanner::timeout`] whenever that may have changed.
+    pub fn set_plain(&mut self, plain: bool) {
+        self.plain = plain;
+    }
+
     /// A replica needs a snapshot. It shares the one that is being made if that goes to a file, holds what
     /// the replica wants, and `log` still has everything that followed.
     pub fn arrive(&mut self, now_ms: u64, candidate: Candidate<K>, log: &Log) -> Placement {
         self.leave(candidate.replica);
         if let Some(running) = &mut self.running {
-            let joinable = running.target == Target::Disk && running.filter == candidate.filter;
+            let joinable = running.target == Target::Disk
+                && running.filter == candidate.filter
+                && candidate.reader.takes(running.form);
             if joinable && log.covers(running.at) {
                 running.replicas.push(candidate.replica);
                 return Placement::Attached { at: running.at };
@@ -167,18 +197,10 @@ impl<K: Copy + Eq> FullSyncPlanner<K> {
         if self.start_at()? > now_ms {
             return None;
         }
-        let filter = self.waiting.first()?.candidate.filter;
-        let target = self.target(filter);
-        let mut replicas = Vec::new();
-        self.waiting.retain(|waiting| {
-            let chosen = waiting.candidate.filter == filter;
-            if chosen {
-                replicas.push(waiting.candidate.replica);
-            }
-            !chosen
-        });
-        self.running = Some(Running { target, filter, at: end, replicas: replicas.clone() });
-        Some(Start { target, filter, at: end, replicas })
+        let Company { filter, form, target, replicas } = self.company()?;
+        self.waiting.retain(|waiting| !replicas.contains(&waiting.candidate.replica));
+        self.running = Some(Running { target, filter, form, at: end, replicas: replicas.clone() });
+        Some(Start { target, filter, form, at: end, replicas })
     }
 
     /// The running snapshot is complete, or has failed. Returns those who wait for it: to be sent the file,
@@ -208,32 +230,43 @@ impl<K: Copy + Eq> FullSyncPlanner<K> {
         if self.running.is_some() {
             return None;
         }
-        let oldest = self.waiting.first()?;
-        let filter = oldest.candidate.filter;
-        let company = self.company(filter).count();
+        let since_ms = self.waiting.first()?.since_ms;
+        let company = self.company()?;
         let max = self.policy.diskless_max_replicas;
-        if self.target(filter) == Target::Disk || (max > 0 && company >= max) {
-            return Some(oldest.since_ms);
+        if company.target == Target::Disk || (max > 0 && company.replicas.len() >= max) {
+            return Some(since_ms);
         }
-        Some(oldest.since_ms.saturating_add(self.policy.diskless_delay_ms))
+        Some(since_ms.saturating_add(self.policy.diskless_delay_ms))
     }
 
-    fn company(&self, filter: SnapshotFilter) -> impl Iterator<Item = &Candidate<K>> {
-        self.waiting
-            .iter()
-            .map(|waiting| &waiting.candidate)
-            .filter(move |candidate| candidate.filter == filter)
-    }
-
-    /// One payload for all: it ends with a mark only if everybody knows that. What is filtered is of no use
-    /// as a file.
-    fn target(&self, filter: SnapshotFilter) -> Target {
-        let streamed = self.policy.diskless || filter != SnapshotFilter::Everything;
-        if streamed && self.company(filter).all(|candidate| candidate.eof) {
-            Target::Stream
-        } else {
-            Target::Disk
+    /// The first in the queue, and everybody who can share his snapshot.
+    fn company(&self) -> Option<Company<K>> {
+        let first = self.waiting.first()?.candidate;
+        let mut reader = first.reader;
+        let (mut eof, mut replicas) = (true, Vec::new());
+        for candidate in self.waiting.iter().map(|waiting| waiting.candidate) {
+            let common = reader.common(candidate.reader);
+            // Nobody loses what he could have had.
+            let knows = first.reader.knows_field_expiry();
+            let lossless =
+                common.knows_field_expiry() == knows && candidate.reader.knows_field_expiry() == knows;
+            if candidate.filter == first.filter && (self.plain || lossless) {
+                reader = common;
+                eof &= candidate.eof;
+                replicas.push(candidate.replica);
+            }
         }
+        let lossy = !self.plain && !reader.knows_field_expiry();
+        // One payload for all: it ends with a mark only if everybody knows that. What is filtered, or lacks something, is of
+        // no use as a file.
+        let streamed = self.policy.diskless || first.filter != SnapshotFilter::Everything || lossy;
+        let target = if streamed && eof { Target::Stream } else { Target::Disk };
+        let form = match reader {
+            Reader::UpTo(best) if target == Target::Stream || !self.plain => best,
+            _ if self.plain => SnapshotForm::Redis10,
+            _ => SnapshotForm::Valkey80,
+        };
+        Some(Company { filter: first.filter, form, target, replicas })
     }
 }
 

@@ -1,5 +1,6 @@
 //! One replica, as its master sees it.
 
+use super::form::Reader;
 use super::payload::PayloadForm;
 use super::replconf::{Replconf, ReplconfError, Setting, SnapshotFilter};
 use crate::{Capabilities, Offset};
@@ -336,6 +337,14 @@ impl ReplicaState {
     /// What it wants in its payload.
     pub fn filter(&self) -> SnapshotFilter {
         self.filter
+    }
+
+    /// Which snapshots are of use to it. Replicas say where they listen; who does not, or wants the payload only, is a tool.
+    pub fn reader(&self) -> Reader {
+        if self.rdb_only || self.listening_port == 0 {
+            return Reader::Keeper;
+        }
+        Reader::announced(self.version(), self.capabilities.rdb_channel)
     }
 
     fn expect(&self, phase: Phase, step: &'static str) -> Result<(), PhaseError> {

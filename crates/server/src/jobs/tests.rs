@@ -5,7 +5,7 @@ use std::path::Path;
 
 use keyspace::{FrozenKeyspace, Keyspace, SetExpiry};
 use node::SaveReport;
-use node::snapshot::{LoadOptions, SnapshotHeader, SnapshotOptions};
+use node::snapshot::{LoadOptions, SnapshotFilter, SnapshotForm, SnapshotHeader, SnapshotOptions};
 
 use super::*;
 use crate::event::{Events, event_channel};
@@ -87,7 +87,14 @@ fn view(keys: u32) -> FrozenKeyspace {
 }
 
 fn save_job(id: JobId, view: FrozenKeyspace, target: SaveTarget) -> SaveJob {
-    let options = SnapshotOptions { compress: false, checksum: true, version: 10, key_delay_us: 0 };
+    let options = SnapshotOptions {
+        compress: false,
+        checksum: true,
+        form: SnapshotForm::Redis10,
+        lossy: false,
+        contents: SnapshotFilter::Everything,
+        key_delay_us: 0,
+    };
     SaveJob { id, view, header: SnapshotHeader::default(), options, target, progress: Arc::default() }
 }
 

@@ -12,7 +12,9 @@ use resp::Args;
 use crate::action::{Action, JobId, LoadError, LoadJob, LoadSource};
 use crate::node::Node;
 use crate::session::{Blocked, Session};
-use crate::snapshot::{Loaded, SnapshotHeader, SnapshotLoader, SnapshotOptions, SnapshotWriter};
+use crate::snapshot::{
+    Loaded, SnapshotFilter, SnapshotForm, SnapshotHeader, SnapshotLoader, SnapshotOptions, SnapshotWriter,
+};
 
 const FAILED: &str = "ERR Error trying to load the RDB dump, check server logs.";
 
@@ -94,7 +96,9 @@ impl Node {
             compress: settings.rdbcompression,
             checksum: settings.rdbchecksum,
             // The last that both families have: it leaves out less than the one that is for every peer.
-            version: 11,
+            form: SnapshotForm::Redis11,
+            lossy: false,
+            contents: SnapshotFilter::Everything,
             key_delay_us: 0,
         };
         let header = SnapshotHeader {

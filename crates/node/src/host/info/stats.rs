@@ -64,7 +64,7 @@ pub(super) fn write(node: &Node, _: &Session, report: &mut Report) {
     report.put("tracking_total_keys", node.tracking.keys());
     report.put("tracking_total_items", node.tracking.items());
     report.put("tracking_total_prefixes", node.tracking.prefixes());
-    report.put("unexpected_error_replies", 0);
+    report.put("unexpected_error_replies", stats.propagation_errors);
     report.put("total_error_replies", stats.error_replies);
     report.put("dump_payload_sanitizations", 0);
     report.put("total_reads_processed", stats.reads);

@@ -7,7 +7,12 @@ fn planner(diskless: bool, diskless_max_replicas: usize) -> FullSyncPlanner<u32>
 }
 
 fn candidate(replica: u32) -> Candidate<u32> {
-    Candidate { replica, eof: true, filter: SnapshotFilter::Everything }
+    Candidate {
+        replica,
+        eof: true,
+        filter: SnapshotFilter::Everything,
+        reader: Reader::UpTo(SnapshotForm::Redis10),
+    }
 }
 
 /// A log that holds positions 100 to 200.
@@ -19,7 +24,13 @@ fn log() -> Log {
 
 fn start(target: Target, replicas: &[u32]) -> Option<Start<u32>> {
     let at = Offset(200);
-    Some(Start { target, filter: SnapshotFilter::Everything, at, replicas: replicas.to_vec() })
+    Some(Start {
+        target,
+        filter: SnapshotFilter::Everything,
+        form: SnapshotForm::Redis10,
+        at,
+        replicas: replicas.to_vec(),
+    })
 }
 
 #[test]
@@ -101,7 +112,13 @@ fn a_filtered_snapshot_is_streamed_to_those_who_want_it() {
     let filter = SnapshotFilter::FunctionsOnly;
     let _ = planner.arrive(0, Candidate { filter, ..candidate(1) }, &log());
     let _ = planner.arrive(0, candidate(2), &log());
-    let expected = Start { target: Target::Stream, filter, at: Offset(200), replicas: vec![1] };
+    let expected = Start {
+        target: Target::Stream,
+        filter,
+        form: SnapshotForm::Redis10,
+        at: Offset(200),
+        replicas: vec![1],
+    };
     assert_eq!(planner.poll(DELAY, Offset(200)), Some(expected));
 }
 
@@ -126,4 +143,70 @@ fn who_asks_twice_is_served_once() {
     let _ = planner.arrive(0, candidate(1), &log());
     let _ = planner.arrive(5, candidate(1), &log());
     assert_eq!(planner.poll(5, Offset(200)), start(Target::Disk, &[1]));
+}
+
+/// Whom the next snapshot is for, in which form and where to.
+fn next(planner: &mut FullSyncPlanner<u32>) -> Option<(Vec<u32>, SnapshotForm, Target)> {
+    let start = planner.poll(DELAY, Offset(200))?;
+    Some((start.replicas, start.form, start.target))
+}
+
+fn all_kinds(diskless: bool) -> FullSyncPlanner<u32> {
+    use SnapshotForm::{Redis10, Redis12, Valkey80};
+    let mut planner = planner(diskless, 0);
+    let readers = [Reader::Keeper, Reader::UpTo(Valkey80), Reader::UpTo(Redis10), Reader::UpTo(Redis12)];
+    for (replica, reader) in (1..).zip(readers) {
+        let _ = planner.arrive(0, Candidate { reader, ..candidate(replica) }, &log());
+    }
+    let valkey = Candidate { reader: Reader::UpTo(Valkey80), ..candidate(5) };
+    let _ = planner.arrive(0, valkey, &log());
+    planner
+}
+
+#[test]
+fn all_kinds_share_what_is_plain() {
+    let mut planner = all_kinds(true);
+    assert_eq!(next(&mut planner), Some((vec![1, 2, 3, 4, 5], SnapshotForm::Redis10, Target::Stream)));
+    assert_eq!(planner.waiting(), 0);
+}
+
+#[test]
+fn alone_each_kind_gets_the_best_it_reads() {
+    let mut planner = planner(true, 0);
+    for form in [SnapshotForm::Redis12, SnapshotForm::Valkey80, SnapshotForm::Redis11] {
+        let _ = planner.arrive(0, Candidate { reader: Reader::UpTo(form), ..candidate(1) }, &log());
+        assert_eq!(next(&mut planner), Some((vec![1], form, Target::Stream)));
+        planner.finished();
+    }
+}
+
+#[test]
+fn fields_that_expire_part_the_families() {
+    let mut planner = all_kinds(true);
+    planner.set_plain(false);
+    let stream = Target::Stream;
+    assert_eq!(next(&mut planner), Some((vec![1, 2, 5], SnapshotForm::Valkey80, stream)));
+    assert_eq!(next(&mut planner), None, "one at a time");
+    planner.finished();
+    assert_eq!(next(&mut planner), Some((vec![3], SnapshotForm::Redis10, stream)));
+    planner.finished();
+    assert_eq!(next(&mut planner), Some((vec![4], SnapshotForm::Redis12, stream)));
+}
+
+#[test]
+fn a_file_is_for_most_readers_and_lacks_nothing() {
+    let mut planner = planner(false, 0);
+    let reader = Reader::UpTo(SnapshotForm::Valkey80);
+    let _ = planner.arrive(0, Candidate { reader, ..candidate(1) }, &log());
+    assert_eq!(next(&mut planner), Some((vec![1], SnapshotForm::Redis10, Target::Disk)));
+    assert_eq!(planner.arrive(1, candidate(2), &log()), Placement::Attached { at: Offset(200) });
+    planner.finished();
+    planner.set_plain(false);
+    let _ = planner.arrive(0, Candidate { reader, ..candidate(1) }, &log());
+    let _ = planner.arrive(0, candidate(2), &log());
+    assert_eq!(next(&mut planner), Some((vec![1], SnapshotForm::Valkey80, Target::Disk)));
+    let keeper = Candidate { reader: Reader::Keeper, ..candidate(3) };
+    assert_eq!(planner.arrive(1, keeper, &log()), Placement::Attached { at: Offset(200) });
+    planner.finished();
+    assert_eq!(next(&mut planner), Some((vec![2], SnapshotForm::Redis10, Target::Stream)), "never the dump");
 }

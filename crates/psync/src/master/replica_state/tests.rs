@@ -125,7 +125,7 @@ fn what_a_replica_says_about_itself_is_kept() {
         (state.listening_port(), state.announced_ip(), state.version()),
         (6380, Some("10.0.0.7"), Some("9.1.2"))
     );
-    assert_eq!(state.capabilities(), Capabilities { eof: true, psync2: false });
+    assert_eq!(state.capabilities(), Capabilities { eof: true, ..Capabilities::default() });
     assert_eq!(replconf(&mut state, 0, "rdb-only 1 rdb-filter-only functions"), Ok(Replconf::Ok));
     assert_eq!((state.rdb_only(), state.filter()), (true, SnapshotFilter::FunctionsOnly));
     assert_eq!(replconf(&mut state, 0, ""), Ok(Replconf::Ok));

@@ -10,6 +10,19 @@ use crate::wait::wait_eq;
 ///
 /// If the server refuses one.
 pub fn change_everything(server: &Server) {
+    change_strings(server);
+    let mut client = server.client();
+    let payload = client.call(&["DUMP", "compressible"]);
+    let payload = payload.as_bytes().expect("DUMP answers a string");
+    assert_eq!(show(&client.call(&[b"RESTORE".as_slice(), b"restored", b"1000000", payload])), "OK");
+}
+
+/// The same without RESTORE, whose payload other makes need not read.
+///
+/// # Panics
+///
+/// If the server refuses one.
+pub fn change_strings(server: &Server) {
     let mut client = server.client();
     let mut run = |line: &str| {
         let reply = client.call(&resp::split_inline(line.as_bytes()).expect("balanced quotes"));
@@ -102,9 +115,6 @@ pub fn change_everything(server: &Server) {
     for (key, value) in [(&b"compressible"[..], &compressible), (b"binary\r\n\0\xff", &binary)] {
         assert_eq!(show(&client.call(&[b"SET", key, value])), "OK");
     }
-    let payload = client.call(&["DUMP", "compressible"]);
-    let payload = payload.as_bytes().expect("DUMP answers a string");
-    assert_eq!(show(&client.call(&[b"RESTORE".as_slice(), b"restored", b"1000000", payload])), "OK");
     // Reading makes sure that what is over is deleted.
     wait_eq("0", || client.run("EXISTS fleeting"));
 }

@@ -212,8 +212,7 @@ pub(crate) fn psync(node: &mut Node, session: &mut Session, args: Args<'_>) {
             }
         }
     }
-    if let Some(error) = session.replica.as_ref().and_then(|feed| node.snapshot_refusal(&feed.state, legacy))
-    {
+    if let Some(error) = session.replica.as_ref().and_then(|feed| node.snapshot_refusal(&feed.state)) {
         tracing::warn!("Replica {peer} is refused: {error}");
         return session.reply.error(error);
     }

@@ -8,7 +8,6 @@ use psync::master::{
 
 use super::Transfer;
 use super::feed::ReplicaFeed;
-use super::fit::knows_eof;
 use super::synclog::Outcome;
 use crate::action::{Action, ConnId, JobId, SaveReport};
 use crate::node::Node;
@@ -32,7 +31,7 @@ impl Node {
         }
         let candidate = Candidate {
             replica: conn,
-            eof: knows_eof(&feed.state, legacy),
+            eof: feed.state.capabilities().eof,
             filter: feed.state.filter(),
             reader,
         };

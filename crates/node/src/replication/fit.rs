@@ -64,8 +64,8 @@ impl Node {
     }
 
     /// Why a replica cannot be given a snapshot, if it can't: the error to answer with.
-    pub(crate) fn snapshot_refusal(&self, state: &ReplicaState, legacy: bool) -> Option<&'static str> {
-        let eof = knows_eof(state, legacy);
+    pub(crate) fn snapshot_refusal(&self, state: &ReplicaState) -> Option<&'static str> {
+        let eof = state.capabilities().eof;
         if state.filter() != SnapshotFilter::Everything {
             return (!eof).then_some(NEEDS_EOF);
         }
@@ -112,7 +112,7 @@ impl Node {
             if feed.state.phase() != Phase::WaitSnapshot {
                 continue;
             }
-            let Some(error) = self.snapshot_refusal(&feed.state, feed.state.is_legacy()) else { continue };
+            let Some(error) = self.snapshot_refusal(&feed.state) else { continue };
             tracing::warn!("Replica {} is refused: {error}", feed.peer);
             self.replication.planner.leave(conn);
             if let Some(session) = self.session_mut(conn) {
@@ -145,12 +145,6 @@ impl Node {
             self.close_client(conn);
         }
     }
-}
-
-/// Whether a replica takes a payload with an end mark. One that came with SYNC never acknowledges, which the stream would wait
-/// for; but it may want the payload only.
-pub(super) fn knows_eof(state: &ReplicaState, legacy: bool) -> bool {
-    state.capabilities().eof && (!legacy || state.rdb_only())
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ fn run_seeds(first: u64, count: u64) -> Outcome {
                 total.replies += outcome.replies;
                 total.crashes += outcome.crashes;
                 total.role_changes += outcome.role_changes;
+                total.failovers += outcome.failovers;
                 total.cuts += outcome.cuts;
                 total.messages += outcome.messages;
             }
@@ -35,6 +36,7 @@ fn instances_agree_after_every_storm() {
     // A simulator that does nothing finds nothing.
     assert!(total.replies > count * 100 && total.positions > count as usize * 20, "{total:?}");
     assert!(total.messages > count * 10, "{total:?}");
+    assert!(total.failovers as u64 > count / 10, "{total:?}");
     assert!(total.crashes > 0 && total.role_changes > 0 && total.cuts > 0, "{total:?}");
 }
 

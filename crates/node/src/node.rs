@@ -400,6 +400,11 @@ impl Node {
         self.replication.identity()
     }
 
+    /// Whether this instance is handing its role over, and has become a replica for that.
+    pub fn is_handing_over(&self) -> bool {
+        self.replication.is_replica() && self.replication.failover.is_some()
+    }
+
     /// Whether this is a replica whose stream flows.
     pub fn link_is_up(&self) -> bool {
         self.replication.upstream.as_ref().is_some_and(|upstream| upstream.is_up())

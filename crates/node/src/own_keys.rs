@@ -50,7 +50,7 @@ impl Node {
 
     /// Deletes those of them whose time is over.
     pub(crate) fn expire_own_keys(&mut self) {
-        if self.own_keys.keys.is_empty() || !self.debug.active_expire || self.pause.active.is_some() {
+        if self.own_keys.keys.is_empty() || !self.debug.active_expire || self.pause.is_active() {
             return;
         }
         if !self.replication.is_replica() {

@@ -1,4 +1,4 @@
-//! CLIENT PAUSE: commands that are held back for a while.
+//! Commands that are held back for a while: by CLIENT PAUSE, and while the role of the master is handed over.
 
 use commands::{CommandSpec, Flags};
 
@@ -17,13 +17,27 @@ pub(crate) enum PauseKind {
 /// The pause in force, and the clients it holds.
 #[derive(Default)]
 pub(crate) struct Pause {
-    /// What is held, and until when on the wall clock (milliseconds).
-    pub active: Option<(PauseKind, u64)>,
+    /// What CLIENT PAUSE holds, and until when on the wall clock (milliseconds).
+    pub client: Option<(PauseKind, u64)>,
+    /// A failover holds writes until it ends.
+    pub failover: bool,
+    /// Those who were held are to be let go at the next tick, because now would be in the middle of a transaction.
+    pub release_due: bool,
     /// Clients with a command held back, in order of arrival.
     pub held: Vec<ConnId>,
 }
 
 impl Pause {
+    /// What is held, for whichever reason.
+    pub fn kind(&self) -> Option<PauseKind> {
+        let of_client = self.client.map(|(kind, _)| kind);
+        of_client.max(self.failover.then_some(PauseKind::Write))
+    }
+
+    pub fn is_active(&self) -> bool {
+        self.client.is_some() || self.failover
+    }
+
     /// Whether this command has to wait.
     pub fn holds(
         &self,
@@ -31,7 +45,7 @@ impl Pause {
         session: &Session,
         declared: impl FnOnce() -> Option<script::Flags>,
     ) -> bool {
-        let Some((kind, _)) = self.active else { return false };
+        let Some(kind) = self.kind() else { return false };
         if session.is_replica() {
             return false;
         }

@@ -45,6 +45,7 @@ impl Node {
         self.end_pause();
         self.tick_upstream();
         self.tick_downstream();
+        self.continue_failover();
         self.serve_waiting();
         if self.env.expiry == ExpiryMode::Spare {
             // What it was spared for may be over.
@@ -235,16 +236,24 @@ impl Node {
 
     /// Ends CLIENT PAUSE when its time is over.
     fn end_pause(&mut self) {
-        if let Some((_, until_ms)) = self.pause.active
+        if let Some((_, until_ms)) = self.pause.client
             && self.now.unix_ms() >= until_ms
         {
             self.unpause();
+        } else if self.pause.release_due {
+            self.pause_ended();
         }
     }
 
-    /// Lets the commands that were held back run.
+    /// Ends CLIENT PAUSE.
     pub(crate) fn unpause(&mut self) {
-        self.pause.active = None;
+        self.pause.client = None;
+        self.pause_ended();
+    }
+
+    /// A reason to hold commands back is gone: lets them run, unless there is another.
+    pub(crate) fn pause_ended(&mut self) {
+        self.pause.release_due = false;
         self.env.expiry = self.expiry_mode();
         self.refresh_gate();
         self.release_stream();
@@ -278,7 +287,7 @@ impl Node {
                 && settings.min_replicas_to_write > 0
                 && settings.min_replicas_max_lag > 0
                 && self.good_replicas() < settings.min_replicas_to_write as usize,
-            paused: self.pause.active.is_some(),
+            paused: self.pause.is_active(),
             migrating: self.migrations.under_way(),
             importing: !replica && settings.import_mode,
             memory_limited: settings.maxmemory > 0 && !(replica && settings.replica_ignore_maxmemory),
@@ -294,7 +303,7 @@ impl Node {
     pub(crate) fn expiry_mode(&self) -> ExpiryMode {
         if self.replication.is_replica() {
             ExpiryMode::Hide
-        } else if self.pause.active.is_some()
+        } else if self.pause.is_active()
             || self.config.settings().import_mode
             || self.replication.is_resting(self.now.mono_ms())
         {

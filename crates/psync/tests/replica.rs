@@ -133,8 +133,13 @@ fn the_byte_asked_for_is_the_one_after_the_last_applied() {
         assert!(sent(&mut link).ends_with(&expected));
     }
     let mut link = link(LinkConfig { resume: resume(5), failover: true, ..LinkConfig::default() });
-    assert_eq!(feed(&mut link, &[b"+PONG\r\n+OK\r\n+OK\r\n"]), Ok(vec![]));
+    assert_eq!(feed(&mut link, &[b"+PONG\r\n+OK\r\n"]), Ok(vec![]));
+    assert!(!link.has_asked());
+    assert_eq!(feed(&mut link, &[b"+OK\r\n"]), Ok(vec![]));
     assert!(sent(&mut link).ends_with(&format!("PSYNC {ID} 6 FAILOVER")));
+    assert!(link.has_asked());
+    assert!(feed(&mut link, &[b"-ERR no\r\n"]).is_err());
+    assert!(link.has_asked(), "a refusal does not undo it");
 }
 
 #[test]

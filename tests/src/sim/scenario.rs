@@ -20,6 +20,8 @@ pub struct Outcome {
     pub crashes: u32,
     /// REPLICAOF commands.
     pub role_changes: u32,
+    /// Machines that have become replicas to hand their role over, as far as they were seen at it.
+    pub failovers: u32,
     /// Links cut.
     pub cuts: u32,
     /// Messages that those who listen have heard.
@@ -59,7 +61,7 @@ pub fn run(seed: u64) -> Result<Outcome, String> {
     let storm_ends = world.now_us + rng.u64(5..60) * SECOND;
     while world.now_us < storm_ends {
         world.run_until(world.now_us + rng.u64(10_000..3 * SECOND))?;
-        disturb(&mut world, &mut rng, &mut outcome);
+        disturb(&mut world, &mut rng, &mut outcome)?;
     }
     settle_down(&mut world, &mut rng)?;
     outcome.steps = world.steps;
@@ -94,10 +96,10 @@ fn follow(world: &mut World, replica: usize, master: usize) {
 }
 
 /// One fault, or one act of an operator.
-fn disturb(world: &mut World, rng: &mut fastrand::Rng, outcome: &mut Outcome) {
+fn disturb(world: &mut World, rng: &mut fastrand::Rng, outcome: &mut Outcome) -> Result<(), String> {
     let machines = world.machines.len();
     let (one, other) = (rng.usize(..machines), rng.usize(..machines));
-    match rng.u8(..24) {
+    match rng.u8(..29) {
         0..=2 => {
             world.crash(one);
             outcome.crashes += 1;
@@ -148,9 +150,39 @@ fn disturb(world: &mut World, rng: &mut fastrand::Rng, outcome: &mut Outcome) {
                 }
             }
         }
-        22 => world.command(one, &["CLIENT", "KILL", "TYPE", "replica"]),
+        22..=26 => hand_over(world, rng, one, other, outcome)?,
+        27 => world.command(one, &["CLIENT", "KILL", "TYPE", "replica"]),
         _ => world.command(one, &["DEBUG", "SLEEP", "0"]),
     }
+    Ok(())
+}
+
+/// FAILOVER in all its forms; of machines that cannot do it, it is a request that is refused.
+fn hand_over(
+    world: &mut World,
+    rng: &mut fastrand::Rng,
+    one: usize,
+    other: usize,
+    outcome: &mut Outcome,
+) -> Result<(), String> {
+    let address = Machine::address(other);
+    let words: &[&str] = match rng.u8(..8) {
+        0 => &["FAILOVER", "ABORT"],
+        1..=3 => &["FAILOVER", "TIMEOUT", "2000"],
+        4 => &["FAILOVER", "TO", &address, "6379", "TIMEOUT", "200", "FORCE"],
+        5..=6 => &["FAILOVER", "TO", &address, "6379", "TIMEOUT", "3000"],
+        _ => &["FAILOVER"],
+    };
+    world.command(one, words);
+    // Looks closely for a while: in the middle of it is where a fault hurts.
+    for _ in 0..rng.usize(..20) {
+        world.run_until(world.now_us + rng.u64(100..2_000))?;
+        if world.machines[one].node.as_ref().is_some_and(node::Node::is_handing_over) {
+            outcome.failovers += 1;
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Faults stop, everybody follows one master, and in the end all have to agree.
@@ -167,6 +199,11 @@ fn settle_down(world: &mut World, rng: &mut fastrand::Rng) -> Result<(), String>
     }
     world.run_until(world.now_us + SECOND)?;
     let machines = world.machines.len();
+    for index in 0..machines {
+        // One whose target is gone waits for somebody to decide.
+        world.command(index, &["FAILOVER", "ABORT"]);
+    }
+    world.run_until(world.now_us + SECOND)?;
     let master = rng.usize(..machines);
     world.command(master, &["REPLICAOF", "NO", "ONE"]);
     world.run_until(world.now_us + SECOND)?;

@@ -29,6 +29,11 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         "Does what only tests should ask for.",
         "Depends on the subcommand.",
     ),
+    host("failover", -1, GROUP, "6.2.0").flags(ADMIN | NOSCRIPT | STALE).doc(
+        "[TO host port [FORCE]] [ABORT] [TIMEOUT milliseconds]",
+        "Hands the role of the master over to a replica.",
+        "O(1)",
+    ),
     data("flushall", -1, GROUP, "1.0.0", flush::flushall)
         .flags(WRITE)
         .acl(Acl::KEYSPACE.union(Acl::DANGEROUS))

@@ -127,7 +127,7 @@ impl Node {
         let policy = settings.maxmemory_policy;
         let samples = settings.maxmemory_samples as usize;
         let slice_ns = slice_ns(settings.maxmemory_eviction_tenacity);
-        if self.pause.active.is_some() {
+        if self.pause.is_active() {
             // Replicas are to find the log where it is.
             return Room::Enough;
         }

@@ -238,7 +238,7 @@ pub(crate) fn pause(node: &mut Node, session: &mut Session, args: Args<'_>) {
 pub(crate) fn unpause(node: &mut Node, session: &mut Session, _: Args<'_>) {
     if session.in_exec {
         // What was held back must not run in the middle of this transaction: the next tick ends the pause.
-        if let Some((_, until_ms)) = &mut node.pause.active {
+        if let Some((_, until_ms)) = &mut node.pause.client {
             *until_ms = node.now.unix_ms();
             node.next_tick_us = node.now.mono_us;
         }
@@ -298,11 +298,11 @@ impl Node {
 
     /// Holds commands back until a moment (unix milliseconds). A pause in force is never shortened, nor made to hold less.
     fn pause_clients(&mut self, kind: PauseKind, until_ms: u64) {
-        let (kind, until_ms) = match self.pause.active {
+        let (kind, until_ms) = match self.pause.client {
             Some((old_kind, old_until)) => (kind.max(old_kind), until_ms.max(old_until)),
             None => (kind, until_ms),
         };
-        self.pause.active = Some((kind, until_ms));
+        self.pause.client = Some((kind, until_ms));
         self.env.expiry = self.expiry_mode();
         self.refresh_gate();
     }

@@ -8,6 +8,7 @@ pub(crate) mod commandlog;
 pub(crate) mod config;
 pub(crate) mod connection;
 pub(crate) mod debug;
+pub(crate) mod failover;
 pub(crate) mod functions;
 pub(crate) mod info;
 pub(crate) mod latency;
@@ -96,6 +97,7 @@ fn function(full_name: &str) -> Option<HostFn> {
         "bgsave" => persistence::bgsave,
         "lastsave" => persistence::lastsave,
         "shutdown" => persistence::shutdown,
+        "failover" => failover::failover,
         "role" => replication::role,
         "replicaof" | "slaveof" => replication::replicaof,
         "replconf" => replication::replconf,

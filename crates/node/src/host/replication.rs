@@ -11,6 +11,9 @@ use crate::session::{Blocked, Peer, Session};
 
 /// REPLICAOF host port | NO ONE
 pub(crate) fn replicaof(node: &mut Node, session: &mut Session, args: Args<'_>) {
+    if node.replication.failover.is_some() {
+        return session.reply.error("ERR REPLICAOF not allowed while failing over.");
+    }
     if args.at(1).eq_ignore_ascii_case(b"no") && args.at(2).eq_ignore_ascii_case(b"one") {
         if node.replication.is_replica() {
             node.promote();
@@ -129,6 +132,16 @@ pub(crate) fn psync(node: &mut Node, session: &mut Session, args: Args<'_>) {
     if session.transaction.is_some() {
         return session.reply.error("ERR Command not allowed inside a transaction");
     }
+    let legacy = args.at(0).eq_ignore_ascii_case(b"sync");
+    let request = match (!legacy).then(|| PsyncRequest::parse(args.from(1).iter())).transpose() {
+        Ok(request) => request,
+        Err(error) => return session.reply.error(&format!("ERR {error}")),
+    };
+    if let Some(request) = request.as_ref().filter(|request| request.failover)
+        && let Err(error) = node.take_role_over(request, &session.peer.addr)
+    {
+        return session.reply.error(error);
+    }
     if node.replication.upstream.as_ref().is_some_and(|upstream| !upstream.is_up()) {
         return session.reply.error("NOMASTERLINK Can't SYNC while not connected with my master");
     }
@@ -150,15 +163,7 @@ pub(crate) fn psync(node: &mut Node, session: &mut Session, args: Args<'_>) {
     feed.peer.clone_from(&peer);
     let mut reason = "a SYNC, which says nothing of a history".to_owned();
     let mut backlog_needed = None;
-    let legacy = args.at(0).eq_ignore_ascii_case(b"sync");
-    if !legacy {
-        let request = match PsyncRequest::parse(args.from(1).iter()) {
-            Ok(request) => request,
-            Err(error) => return session.reply.error(&format!("ERR {error}")),
-        };
-        if request.failover {
-            return session.reply.error("ERR PSYNC FAILOVER is not supported by this instance");
-        }
+    if let Some(request) = request {
         // A history that begins now can't be the one that is asked for: its id is new.
         node.replication.begin_logging(&mut node.rng);
         let decision =
@@ -262,7 +267,7 @@ pub(crate) fn wait(node: &mut Node, session: &mut Session, args: Args<'_>) {
 
 impl Node {
     /// Makes the configuration say which master is followed: CONFIG GET and CONFIG REWRITE show it.
-    fn note_replicaof(&mut self) {
+    pub(crate) fn note_replicaof(&mut self) {
         let text = match &self.replication.upstream {
             Some(upstream) => format!("{} {}", upstream.host, upstream.port),
             None => String::new(),
@@ -274,7 +279,8 @@ impl Node {
 
     /// Asks all replicas how far they are.
     pub(crate) fn ask_for_acks(&mut self) {
-        if !self.replication.replicas.is_empty() {
+        // In a failover the end of the log stands still until a replica has reached it; acknowledgements come anyway.
+        if !self.replication.replicas.is_empty() && self.replication.failover.is_none() {
             self.replication.log_control(&[b"REPLCONF", b"GETACK", b"*"]);
         }
     }

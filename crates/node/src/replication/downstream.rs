@@ -369,6 +369,7 @@ impl Node {
         if self.clients_limited {
             self.evict_clients();
         }
+        self.continue_failover();
         if self.replication.replicas.is_empty() {
             return;
         }
@@ -397,8 +398,8 @@ impl Node {
         let ping_ms = settings.repl_ping_replica_period * 1000;
         let ttl_ms = settings.repl_backlog_ttl * 1000;
         let has_replicas = !self.replication.replicas.is_empty();
-        if !self.replication.is_replica() && has_replicas && now_ms >= self.replication.last_ping_ms + ping_ms
-        {
+        let pings = !self.replication.is_replica() && has_replicas && self.replication.failover.is_none();
+        if pings && now_ms >= self.replication.last_ping_ms + ping_ms {
             self.replication.last_ping_ms = now_ms;
             self.replication.log_control(&[b"PING"]);
         }

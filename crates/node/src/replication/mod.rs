@@ -2,6 +2,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod downstream;
+pub(crate) mod failover;
 pub(crate) mod feed;
 mod fit;
 pub(crate) mod guard;
@@ -16,6 +17,7 @@ use resp::Args;
 
 use crate::action::{ConnId, JobId};
 use crate::snapshot::SnapshotIdentity;
+use failover::Failover;
 use lineage::Untouched;
 use synclog::SyncLog;
 use upstream::Upstream;
@@ -63,6 +65,8 @@ pub(crate) struct Replication {
     scratch: Vec<u8>,
     /// The master, if this is a replica.
     pub upstream: Option<Box<Upstream>>,
+    /// The role is being handed over to a replica.
+    pub failover: Option<Box<Failover>>,
     /// Clients that are replicas, in order of arrival.
     pub replicas: Vec<ConnId>,
     pub planner: FullSyncPlanner<ConnId>,
@@ -95,6 +99,7 @@ impl Replication {
             transaction: None,
             scratch: Vec::new(),
             upstream: None,
+            failover: None,
             replicas: Vec::new(),
             planner: FullSyncPlanner::new(PlannerPolicy::default()),
             transfers: Vec::new(),

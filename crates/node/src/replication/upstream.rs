@@ -20,6 +20,10 @@ const LOADER_FULL: u64 = 64 * 1024 * 1024;
 /// …until no more than so many are left.
 const LOADER_READY: u64 = 16 * 1024 * 1024;
 
+/// What those are told who wait for something that only a master can give.
+pub(super) const NO_MASTER_ANY_MORE: &str =
+    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)";
+
 /// Why a master is followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Occasion {
@@ -115,16 +119,20 @@ impl Node {
         let upstream = Upstream::new(host, port, self.now.mono_ms(), occasion);
         self.replication.upstream = Some(Box::new(upstream));
         if was_master {
-            // Whatever a client of the master waits for will not come from a replica.
-            self.disconnect_waiting("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
-            self.abort_migrations("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
-            self.unblock_waiting("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)");
+            self.abort_migrations(NO_MASTER_ANY_MORE);
+            self.end_waits_of_master();
         }
         // Our replicas learn from their new handshake with us which history they are in now.
         self.disconnect_replicas();
         self.role_changed();
         tracing::info!("Connecting to MASTER {host}:{port}");
         self.connect_upstream();
+    }
+
+    /// Whatever a client of the master waits for will not come from a replica.
+    pub(super) fn end_waits_of_master(&mut self) {
+        self.disconnect_waiting(NO_MASTER_ANY_MORE);
+        self.unblock_waiting(NO_MASTER_ANY_MORE);
     }
 
     /// Becomes a master and keeps the history it has followed as its past.
@@ -141,7 +149,7 @@ impl Node {
         tracing::info!("MASTER MODE enabled");
     }
 
-    fn role_changed(&mut self) {
+    pub(super) fn role_changed(&mut self) {
         self.env.expiry = self.expiry_mode();
         // A history that others may want to continue is not abandoned for what was before it: the time begins anew.
         self.replication.no_replicas_since_ms = self.now.mono_ms();
@@ -149,12 +157,17 @@ impl Node {
     }
 
     /// Asks for a connection to the master.
-    fn connect_upstream(&mut self) {
+    pub(super) fn connect_upstream(&mut self) {
         let conn = self.new_conn();
         self.slots[conn.slot()].slot = Slot::Upstream;
         let mut offers = self.replication.offers();
         let refused = self.replication.upstream.as_ref().map_or(0, |upstream| upstream.refused_names);
         let resume = (!offers.is_empty()).then(|| offers.remove(refused.min(offers.len() - 1)));
+        let failover = self.replication.failover.is_some();
+        if failover {
+            // The peer is a replica of ours: it knows the present name, and must take over from exactly here.
+            offers.clear();
+        }
         let settings = self.config.settings();
         let config = LinkConfig {
             listening_port: if settings.replica_announce_port > 0 {
@@ -169,6 +182,7 @@ impl Node {
                 .map(|password| Credentials { user: settings.masteruser.clone(), password }),
             resume,
             alternatives: offers,
+            failover,
             timeout_ms: settings.repl_timeout * 1000,
             version: Some(crate::VALKEY_VERSION.to_owned()),
             ..LinkConfig::default()
@@ -209,6 +223,7 @@ impl Node {
             Err(error) => {
                 tracing::warn!("Error condition on socket for SYNC: {error}");
                 self.forget_link(RETRY_MS);
+                self.failover_link_ended(false, &error, None);
             }
         }
     }
@@ -227,8 +242,10 @@ impl Node {
                 upstream.link.as_ref().map_or("the connection", Link::waiting_for)
             );
         }
+        let asked = upstream.link.as_ref().is_some_and(Link::has_asked);
         // A link that worked is worth an attempt at once; one that never did is not.
         self.forget_link(if was_connected { 0 } else { RETRY_MS });
+        self.failover_link_ended(asked, why, None);
     }
 
     /// The link failed: closes it and tries again.
@@ -241,7 +258,15 @@ impl Node {
             _ => tracing::warn!("MASTER <-> REPLICA link: {error}"),
         }
         self.full_sync_failed(&error.to_string());
+        let link = self.replication.upstream.as_ref().and_then(|upstream| upstream.link.as_ref());
+        let asked = link.is_some_and(Link::has_asked);
         self.close_link(RETRY_MS);
+        let reply = match error {
+            LinkError::NotReady { reply } | LinkError::Denied { reply, .. } => Some(reply.as_str()),
+            LinkError::Unexpected { got, .. } => Some(got.as_str()),
+            _ => None,
+        };
+        self.failover_link_ended(asked, &error.to_string(), reply);
     }
 
     /// Notes in the log of synchronisations that the one that was coming in has ended without a result.
@@ -370,6 +395,7 @@ impl Node {
         }
         tracing::info!("Successful partial resynchronization with master.");
         self.replication.ensure_log();
+        self.failover_accepted();
         let peer = self.replication.upstream.as_ref().map_or_else(String::new, |upstream| upstream.name());
         let reason = format!("the master continues {} from {}", offered.id, offered.applied);
         let record = self.replication.sync_log.begin(self.now, Side::FromMaster, &peer, false, reason);
@@ -406,6 +432,7 @@ impl Node {
     }
 
     fn full_sync_begins(&mut self, id: ReplicationId, offset: Offset, legacy: bool) {
+        self.failover_accepted();
         let Some(upstream) = &self.replication.upstream else { return };
         let (reason, backlog_needed) = why_full(upstream, id, offset, legacy);
         tracing::info!("Full resync from master: {id}:{offset} ({reason})");

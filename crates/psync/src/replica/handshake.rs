@@ -87,6 +87,11 @@ impl Handshake {
         self.awaiting.expected()
     }
 
+    /// Whether PSYNC has been sent, so that the master may have acted on it.
+    pub(super) fn has_asked(&self) -> bool {
+        self.awaiting == Request::Psync
+    }
+
     /// Takes replies from the front of `input` until they run out or the handshake ends.
     pub(super) fn step(
         &mut self,

@@ -25,6 +25,8 @@ pub struct Link {
     legacy: bool,
     /// The master knew all names that there were to offer when it decided.
     consulted: bool,
+    /// PSYNC has been sent.
+    asked: bool,
 }
 
 /// Where a link stands, in the terms of INFO and ROLE.
@@ -89,6 +91,7 @@ impl Link {
             ack_at: u64::MAX,
             legacy: false,
             consulted: false,
+            asked: false,
         }
     }
 
@@ -125,9 +128,9 @@ impl Link {
         match &mut self.stage {
             Stage::Connecting | Stage::Failed | Stage::Loading { .. } => Ok(None),
             Stage::Handshake(handshake) => {
-                let Some(agreement) = handshake.step(input, &self.config, &mut self.out)? else {
-                    return Ok(None);
-                };
+                let agreement = handshake.step(input, &self.config, &mut self.out);
+                self.asked = handshake.has_asked();
+                let Some(agreement) = agreement? else { return Ok(None) };
                 self.consulted = handshake.consulted();
                 let await_payload = Stage::AwaitPayload(LineReader::default());
                 Ok(Some(match agreement {
@@ -308,6 +311,12 @@ impl Link {
     /// synchronisation may be due to the name alone, and another attempt with one of the alternatives may spare it.
     pub fn consulted(&self) -> bool {
         self.consulted || self.config.alternatives.is_empty()
+    }
+
+    /// Whether PSYNC is on its way or beyond that: a peer that was asked to take over may have done so, whatever became of the
+    /// answer.
+    pub fn has_asked(&self) -> bool {
+        self.asked
     }
 
     /// What the link was told to say.

@@ -25,13 +25,17 @@ pub(super) fn write(node: &Node, session: &Session, report: &mut Report) {
     report.put("total_watched_keys", node.watchers.len());
     report.put("total_blocking_keys", node.blocked.keys());
     report.put("total_blocking_keys_on_nokey", node.blocked.keys_watched_gone());
-    let (reason, actions, left_ms) = match node.pause.active {
-        None => ("none", "none", 0),
-        Some((kind, until_ms)) => {
-            let actions = if kind == PauseKind::All { "all" } else { "write" };
-            ("client_pause", actions, until_ms.saturating_sub(node.now.unix_ms()))
-        }
+    let reason = match node.pause.client {
+        Some(_) => "client_pause",
+        None if node.pause.failover => "failover_in_progress",
+        None => "none",
     };
+    let actions = match node.pause.kind() {
+        None => "none",
+        Some(PauseKind::Write) => "write",
+        Some(PauseKind::All) => "all",
+    };
+    let left_ms = node.pause.client.map_or(0, |(_, until_ms)| until_ms.saturating_sub(node.now.unix_ms()));
     report.put("paused_reason", reason);
     report.put("paused_actions", actions);
     report.put("paused_timeout_milliseconds", left_ms);

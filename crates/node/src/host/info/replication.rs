@@ -23,7 +23,8 @@ pub(super) fn write(node: &Node, _: &Session, report: &mut Report) {
         report.put("min_slaves_good_slaves", node.good_replicas());
     }
     replicas(node, report);
-    report.put("master_failover_state", "no-failover");
+    let failover = replication.failover.as_ref();
+    report.put("master_failover_state", failover.map_or("no-failover", |failover| failover.info_name()));
     report.put("master_replid", replication.history.id());
     report.put("master_replid2", replication.history.second_id());
     report.put("master_repl_offset", replication.log.end());

@@ -110,8 +110,8 @@ fn a_master_dies(program: &Path) {
     assert_eq!(watched.instances[0].run("MGET shared after-the-dump by-the-new-master"), "[1 1 1]");
 }
 
-/// A Sentinel is asked to put another in the master's place.
-fn a_master_makes_room(program: &Path, request: &str) {
+/// A Sentinel is asked to put another in the master's place, which may cost so many full synchronisations.
+fn a_master_makes_room(program: &Path, request: &str, allowed: u64) {
     let watched = Watched::start(program);
     let before = full_syncs(&watched.instances[0]);
     watched.ask(request);
@@ -120,7 +120,7 @@ fn a_master_makes_room(program: &Path, request: &str) {
     watched.assert_all_follow(master);
     assert_eq!(full_syncs(&watched.instances[0]), before);
     let new = &watched.instances[master];
-    assert_eq!(full_syncs(new), 0, "{}", new.run("REPLICATION WHY 4"));
+    assert!(full_syncs(new) <= allowed, "{}", new.run("REPLICATION WHY 4"));
 }
 
 #[test]
@@ -142,7 +142,8 @@ fn valkey_sentinels_replace_a_master_that_dies() {
 #[test]
 fn a_redis_sentinel_is_asked_for_a_failover() {
     match redis_server() {
-        Some(program) => a_master_makes_room(&program, "SENTINEL FAILOVER watched"),
+        // The old master is told some seconds later. Until then it goes on, with pings and the Sentinels' messages at least.
+        Some(program) => a_master_makes_room(&program, "SENTINEL FAILOVER watched", 1),
         None => skipped("redis-server --sentinel"),
     }
 }
@@ -150,7 +151,7 @@ fn a_redis_sentinel_is_asked_for_a_failover() {
 #[test]
 fn a_valkey_sentinel_is_asked_for_a_coordinated_failover() {
     match valkey_server() {
-        Some(program) => a_master_makes_room(&program, "SENTINEL FAILOVER watched COORDINATED"),
+        Some(program) => a_master_makes_room(&program, "SENTINEL FAILOVER watched COORDINATED", 0),
         None => skipped("valkey-server --sentinel"),
     }
 }

@@ -275,10 +275,12 @@ impl Node {
         let settings = self.config.settings();
         let replica = self.replication.is_replica();
         let link_up = self.replication.upstream.as_ref().is_none_or(|upstream| upstream.is_up());
+        // Whether it stays a replica is not decided: writes are held until it is, and reads are as good as a master's.
+        let undecided = self.is_handing_over();
         self.gate = Gate {
             loading: self.gate.loading,
-            read_only: replica && settings.replica_read_only,
-            stale: !link_up && !settings.replica_serve_stale_data,
+            read_only: replica && settings.replica_read_only && !undecided,
+            stale: !link_up && !settings.replica_serve_stale_data && !undecided,
             persistence_failing: !self.persistence.last_ok
                 && !replica
                 && settings.stop_writes_on_bgsave_error

@@ -42,7 +42,7 @@ impl Applier {
 impl Node {
     /// Applies a piece of the stream, cut anywhere.
     pub(crate) fn apply_stream(&mut self, bytes: &[u8]) {
-        if self.pause.active.is_some() {
+        if self.pause.is_active() {
             return self.hold_stream(bytes);
         }
         let Some(upstream) = &mut self.replication.upstream else { return };

@@ -132,6 +132,9 @@ pub(crate) fn psync(node: &mut Node, session: &mut Session, args: Args<'_>) {
     if session.transaction.is_some() {
         return session.reply.error("ERR Command not allowed inside a transaction");
     }
+    if session.reply_pending() > 0 {
+        return session.reply.error("ERR SYNC and PSYNC are invalid with pending output");
+    }
     let legacy = args.at(0).eq_ignore_ascii_case(b"sync");
     let request = match (!legacy).then(|| PsyncRequest::parse(args.from(1).iter())).transpose() {
         Ok(request) => request,
@@ -144,9 +147,6 @@ pub(crate) fn psync(node: &mut Node, session: &mut Session, args: Args<'_>) {
     }
     if node.replication.upstream.as_ref().is_some_and(|upstream| !upstream.is_up()) {
         return session.reply.error("NOMASTERLINK Can't SYNC while not connected with my master");
-    }
-    if session.reply_pending() > 0 {
-        return session.reply.error("ERR SYNC and PSYNC are invalid with pending output");
     }
     let now_ms = node.now.mono_ms();
     if node.replication.is_resting(now_ms) {

@@ -30,6 +30,11 @@ impl Replication {
         self.untouched = None;
     }
 
+    /// The database that was selected where the present name was taken, as long as nothing has come of it.
+    pub(super) fn untouched_db(&self) -> Option<usize> {
+        self.untouched.map(|untouched| untouched.stream_db)
+    }
+
     /// A new name is taken at the end of the log, for data that stand there in a history with this database selected.
     pub(super) fn untouched_from_here(&mut self, stream_db: usize) {
         let here = Untouched { since: self.log.end(), stream_db };
@@ -144,6 +149,19 @@ mod tests {
         assert_ne!(offers[0].id, held.id);
         replication.begin_history(&mut fastrand::Rng::with_seed(8));
         assert!(!replication.offers().contains(&held), "a further name does not undo it");
+    }
+
+    #[test]
+    fn a_snapshot_of_a_promoted_replica_knows_the_database_of_the_stream_it_comes_from() {
+        let (mut replication, held) = follower();
+        replication.begin_history(&mut rng());
+        let identity = replication.identity().expect("a history");
+        let ancestors = replication.history.ancestors().to_vec();
+        let mut restored = super::super::tests::replication();
+        restored.restore(identity, &ancestors, false, &mut fastrand::Rng::with_seed(9));
+        assert!(restored.offers().contains(&held));
+        restored.take_name(held);
+        assert_eq!(restored.stream_db(), 3);
     }
 
     #[test]

@@ -148,11 +148,10 @@ impl Replication {
 
     /// What a snapshot of this moment, or a request to resume, says about the history.
     pub fn identity(&self) -> Option<SnapshotIdentity> {
-        self.logging.then(|| SnapshotIdentity {
-            id: *self.history.id(),
-            offset: self.log.end(),
-            stream_db: self.stream_db(),
-        })
+        // As long as nothing stands in a stream of our own, what counts is the one that this history comes from: somebody may go
+        // back to that.
+        let stream_db = self.stream_db.or(self.untouched_db()).unwrap_or(0);
+        self.logging.then(|| SnapshotIdentity { id: *self.history.id(), offset: self.log.end(), stream_db })
     }
 
     /// Takes up the history that a loaded snapshot names. A replica goes on in it; a master begins one of its own and keeps it

@@ -185,7 +185,6 @@ impl Node {
             failover,
             timeout_ms: settings.repl_timeout * 1000,
             version: Some(crate::VALKEY_VERSION.to_owned()),
-            ..LinkConfig::default()
         };
         let bind_source = settings.bind_source_addr.clone();
         let timeout_ms = config.timeout_ms;

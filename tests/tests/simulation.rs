@@ -17,6 +17,9 @@ fn run_seeds(first: u64, count: u64) -> Outcome {
                 total.failovers += outcome.failovers;
                 total.cuts += outcome.cuts;
                 total.messages += outcome.messages;
+                total.spilled += outcome.spilled;
+                total.read_back += outcome.read_back;
+                total.spills_failed += outcome.spills_failed;
             }
             Err(error) => panic!("seed {seed}: {error}\nreplay it with: make sim SEED={seed}"),
         }
@@ -37,6 +40,7 @@ fn instances_agree_after_every_storm() {
     assert!(total.replies > count * 100 && total.positions > count as usize * 20, "{total:?}");
     assert!(total.messages > count * 10, "{total:?}");
     assert!(total.failovers as u64 > count / 10, "{total:?}");
+    assert!(total.spilled > 0 && total.read_back > 0 && total.spills_failed > 0, "{total:?}");
     assert!(total.crashes > 0 && total.role_changes > 0 && total.cuts > 0, "{total:?}");
 }
 

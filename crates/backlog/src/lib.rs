@@ -58,5 +58,5 @@ mod offset;
 
 pub use history::{Continuation, History, MAX_ANCESTORS, ParsePastHistoryError, PastHistory};
 pub use id::{ParseReplicationIdError, ReplicationId};
-pub use log::{Log, Slices};
+pub use log::{Log, Piece, Slices};
 pub use offset::{Offset, ParseOffsetError};

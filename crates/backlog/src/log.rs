@@ -2,11 +2,14 @@
 
 mod block;
 mod slices;
+mod spill;
 
 use std::collections::VecDeque;
 
-use self::block::Block;
+pub use self::block::Piece;
+use self::block::{Block, Full};
 pub use self::slices::Slices;
+use self::spill::Spill;
 use crate::Offset;
 
 /// Blocks are never smaller: the bookkeeping of a block must not matter.
@@ -45,13 +48,15 @@ const _: () = assert!(MIN_BLOCK.is_power_of_two() && MAX_BLOCK.is_power_of_two()
 #[derive(Debug)]
 pub struct Log {
     /// Invariant: each block starts where the one before it ends, and none but the last is empty.
-    blocks: VecDeque<Block>,
+    blocks: VecDeque<Full>,
     /// The last block, kept apart so that `append` finds it without a detour. Starts where `blocks` ends.
     tail: Block,
     /// Emptied blocks of `block_size` bytes.
     spare: Vec<Block>,
     capacity: usize,
     block_size: usize,
+    /// What came before `blocks` and is kept elsewhere.
+    spill: Spill,
 }
 
 impl Log {
@@ -66,6 +71,7 @@ impl Log {
             spare: Vec::new(),
             capacity,
             block_size,
+            spill: Spill::default(),
         }
     }
 
@@ -94,7 +100,7 @@ impl Log {
             fresh.reuse_at(self.tail.end());
             let full = std::mem::replace(&mut self.tail, fresh);
             if !full.is_empty() {
-                self.blocks.push_back(full);
+                self.blocks.push_back(Full::from(full));
             }
         }
     }
@@ -105,12 +111,18 @@ impl Log {
         self.tail.end()
     }
 
-    /// The position before the oldest byte that is kept.
+    /// The position before the oldest byte that is kept, here or in the spill.
     pub fn first(&self) -> Offset {
-        self.blocks.front().unwrap_or(&self.tail).start()
+        self.spill.first().unwrap_or_else(|| self.first_in_memory())
     }
 
-    /// How many bytes are kept.
+    /// The position before the oldest byte that [`Log::slices`] can give: what is older is in the spill, or gone.
+    #[inline]
+    pub fn first_in_memory(&self) -> Offset {
+        self.blocks.front().map_or_else(|| self.tail.start(), Full::start)
+    }
+
+    /// How many bytes are kept, here and in the spill.
     pub fn len(&self) -> u64 {
         self.end().since(self.first())
     }
@@ -120,12 +132,12 @@ impl Log {
         self.len() == 0
     }
 
-    /// Whether everything that follows `from` is here; true for the end itself.
+    /// Whether everything that follows `from` is kept, here or in the spill; true for the end itself.
     pub fn covers(&self, from: Offset) -> bool {
         self.first() <= from && from <= self.end()
     }
 
-    /// Everything that follows position `from`, in slices; `None` if the log does not cover `from`.
+    /// Everything that follows position `from`, in slices; `None` if the log does not cover `from`, or has it in the spill.
     ///
     /// Costs a look at the last block, or a binary search over the blocks for a reader that is further
     /// behind.
@@ -169,22 +181,32 @@ impl Log {
         if let Some(reader) = slowest_reader {
             keep_from = keep_from.min(reader);
         }
-        while self.blocks.front().is_some_and(|oldest| oldest.end() <= keep_from) {
-            if let Some(freed) = self.blocks.pop_front() {
+        if self.spill.is_in_use() {
+            self.trim_spill(slowest_reader);
+        }
+        self.free_before(keep_from);
+    }
+
+    /// Frees the whole blocks that end at this position or before it.
+    #[inline]
+    fn free_before(&mut self, position: Offset) {
+        while self.blocks.front().is_some_and(|oldest| oldest.end() <= position) {
+            if let Some(freed) = self.blocks.pop_front().and_then(Full::into_memory) {
                 self.recycle(freed);
             }
         }
     }
 
     /// Takes back what was appended after position `at`; nobody may have been given it. `false`, and nothing happens, if the log does
-    /// not cover that position.
+    /// not have that position in memory. What the spill holds is given up.
     pub fn truncate(&mut self, at: Offset) -> bool {
-        if !self.covers(at) {
+        if at < self.first_in_memory() || at > self.end() {
             return false;
         }
+        self.forget_spill();
         while at < self.tail.start() {
             let Some(before) = self.blocks.pop_back() else { return false };
-            let dropped = std::mem::replace(&mut self.tail, before);
+            let dropped = std::mem::replace(&mut self.tail, before.reopen());
             self.recycle(dropped);
         }
         self.tail.cut(at);
@@ -193,9 +215,8 @@ impl Log {
 
     /// Forgets all bytes and begins anew at position `at`.
     pub fn restart(&mut self, at: Offset) {
-        while let Some(freed) = self.blocks.pop_front() {
-            self.recycle(freed);
-        }
+        self.forget_spill();
+        self.free_before(self.tail.start());
         if self.tail.allocated() == self.block_size {
             self.tail.reuse_at(at);
         } else {
@@ -206,7 +227,7 @@ impl Log {
     /// Bytes of memory that the log occupies, spare blocks included. Does not go over the blocks.
     pub fn memory(&self) -> usize {
         // A block is only left behind when it is full.
-        let blocks = self.tail.start().since(self.first()) as usize;
+        let blocks = self.tail.start().since(self.first_in_memory()) as usize;
         let spare: usize = self.spare.iter().map(Block::allocated).sum();
         let table = (self.blocks.capacity() + self.spare.capacity()) * size_of::<Block>();
         size_of::<Log>() + table + blocks + spare + self.tail.allocated()

@@ -263,6 +263,8 @@ static DIRECTIVES: &[Directive] = &[
     row("repl-rdb-channel", Bool, "no").hidden().inert("a full synchronisation uses one connection"),
     row("repl-sync-guard", Bool, "yes"),
     row("repl-sync-guard-min-keys-percent", int(0, 100), "0"),
+    row("repl-sync-memory-limit", SIZE, "134217728"),
+    row("repl-sync-spill-limit", SIZE, "8589934592"),
     row("repl-timeout", SOME_SECONDS, "60"),
     row("replica-announce-ip", TEXT, "").alias(&["slave-announce-ip"]),
     row("replica-announce-port", PORT, "0").alias(&["slave-announce-port"]),

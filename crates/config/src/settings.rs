@@ -196,6 +196,10 @@ settings! {
         repl_sync_guard: bool,
         /// It refuses one with fewer keys than so many percent of its own, too; 0 looks for empty ones only.
         repl_sync_guard_min_keys_percent: u32,
+        /// Bytes of the log held in memory for replicas that are being synchronised; what is written beyond that goes to the disk.
+        repl_sync_memory_limit: u64,
+        /// Bytes of it held on the disk; 0 for none. A replica that needs more is dropped.
+        repl_sync_spill_limit: u64,
         /// Whether replicas whose version cannot hold when fields of hashes expire are served without.
         repl_drop_field_expiry: bool,
         /// Whether stream and snapshot travel over two connections.

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use backlog::{Offset, Piece};
 use bytes::Bytes;
 use keyspace::FrozenKeyspace;
 
@@ -142,6 +143,38 @@ pub enum Action {
         /// Chunks.
         chunks: u32,
     },
+    /// Get ready to keep some of the log in files in this directory, which disappear when the job is given up, or the process ends.
+    BeginSpill {
+        /// The job.
+        job: JobId,
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// Keep this, too; then say so with [`Completion::Spilled`]. Pieces come in order.
+    Spill {
+        /// The job.
+        job: JobId,
+        /// The bytes.
+        piece: Piece,
+    },
+    /// Read so many bytes back, or fewer, for this replica.
+    ReadSpill {
+        /// The job.
+        job: JobId,
+        /// Whom they are for.
+        conn: ConnId,
+        /// The position before them.
+        from: Offset,
+        /// How many.
+        len: usize,
+    },
+    /// Nothing before this position will be read again.
+    TrimSpill {
+        /// The job.
+        job: JobId,
+        /// The position.
+        before: Offset,
+    },
     /// Build a dataset.
     Load(Box<LoadJob>),
     /// More bytes for a job that loads from a stream.
@@ -224,6 +257,12 @@ impl fmt::Debug for Action {
             Action::Save(job) => write!(f, "Save({:?} to {:?})", job.id, job.target),
             Action::SendFile { job, path } => write!(f, "SendFile({job:?} {})", path.display()),
             Action::Credit { job, chunks } => write!(f, "Credit({job:?} {chunks})"),
+            Action::BeginSpill { job, dir } => write!(f, "BeginSpill({job:?} in {})", dir.display()),
+            Action::Spill { job, piece } => write!(f, "Spill({job:?} {}..{})", piece.start(), piece.end()),
+            Action::ReadSpill { job, conn, from, len } => {
+                write!(f, "ReadSpill({job:?} {len} bytes from {from} for {conn:?})")
+            }
+            Action::TrimSpill { job, before } => write!(f, "TrimSpill({job:?} {before})"),
             Action::Load(job) => write!(f, "Load({:?} from {:?})", job.id, job.source),
             Action::LoadChunk { job, bytes } => write!(f, "LoadChunk({job:?} {} bytes)", bytes.len()),
             Action::LoadEnd(job) => write!(f, "LoadEnd({job:?})"),
@@ -298,6 +337,17 @@ pub enum Completion {
     ConfigRewritten(Result<(), String>),
     /// Whether the settings that were to be tried could hold.
     SettingsTried(Result<(), config::SetError>),
+    /// Everything up to this position that was to be kept can be read back; or it could not be written.
+    Spilled(Result<Offset, String>),
+    /// Bytes that were kept, at least one.
+    SpillRead {
+        /// Whom they are for.
+        conn: ConnId,
+        /// The position before them.
+        from: Offset,
+        /// The bytes, or why there are none.
+        result: Result<Bytes, String>,
+    },
     /// The ACL file is written.
     AclSaved(Result<(), String>),
     /// What stands in the ACL file.

@@ -143,12 +143,14 @@ impl Node {
     /// Marks a connection as having output. One that has none is left alone: nothing would be written, and so nothing would
     /// ever take the mark away again.
     pub(crate) fn list_writable(&mut self, conn: ConnId) {
-        let end = self.replication.log.end();
-        if let Some(session) = self.session_mut(conn) {
-            let of_feed = session.replica.as_ref().is_some_and(|feed| feed.has_output(end));
+        let log = &self.replication.log;
+        if let Some(session) = self.session(conn) {
+            let of_feed = session.replica.as_ref().is_some_and(|feed| feed.has_output(log));
             if session.listed || !(of_feed || session.reply_pending() > 0) {
                 return;
             }
+        }
+        if let Some(session) = self.session_mut(conn) {
             session.listed = true;
         }
         self.writable.push(conn);

@@ -63,6 +63,8 @@ mod time;
 mod tracking;
 mod watch;
 
+pub use backlog::{Offset, Piece};
+
 pub use access::check_users;
 pub use action::{
     Action, Completion, ConnId, JobId, LoadError, LoadJob, LoadProgress, LoadSource, SaveJob, SaveReport,

@@ -369,6 +369,8 @@ impl Node {
             Completion::ConfigRewritten(result) => self.config_rewritten(job, result),
             Completion::SettingsTried(result) => self.settings_tried(job, result),
             Completion::AclSaved(result) => self.acl_saved(job, result),
+            Completion::Spilled(result) => self.spilled(job, result),
+            Completion::SpillRead { conn, from, result } => self.spill_read(job, conn, from, result),
             Completion::AclRead(result) => self.acl_read(job, result),
         }
     }

@@ -109,6 +109,7 @@ impl Engine {
             },
         };
         node::check_users(&config, boot.acl_file.as_deref()).map_err(EngineError::Users)?;
+        crate::jobs::spill::remove_leftovers(std::path::Path::new(&config.settings().dir));
         let mut engine = Engine {
             node: Node::new(config, boot, now),
             sockets: Sockets::default(),

@@ -10,6 +10,7 @@ mod load;
 mod rewrite;
 mod save;
 mod send_file;
+pub(crate) mod spill;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,6 +28,7 @@ use crate::files::reason;
 use control::Control;
 use free::FreeThread;
 use load::Inbox;
+use spill::SpillThread;
 
 /// How long a job that was cancelled because the server ends is waited for, so that it can remove its temporary file.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -48,6 +50,8 @@ pub(crate) struct Jobs {
     free: FreeThread,
     /// Jobs that were cancelled, until their threads have noticed.
     leaving: Vec<Running>,
+    /// Parts of the log that are kept in files. There is hardly ever more than one.
+    spills: HashMap<JobId, SpillThread>,
 }
 
 struct Running {
@@ -86,6 +90,7 @@ impl Jobs {
             events,
             dispatch,
             leaving: Vec::new(),
+            spills: HashMap::new(),
         }
     }
 
@@ -128,6 +133,19 @@ impl Jobs {
         self.spawn("send-file", id, None, failed, move |handle| {
             handle.complete(Completion::FileSent(send_file::run(&path, handle)));
         });
+    }
+
+    /// Gets ready to keep some of the log.
+    pub fn begin_spill(&mut self, id: JobId, dir: PathBuf) {
+        let handle = Handle { id, control: Arc::default(), events: self.events.clone() };
+        self.spills.insert(id, SpillThread::start(dir, handle, self.dispatch.clone()));
+    }
+
+    /// Something for the one who keeps it.
+    pub fn spill(&mut self, id: JobId, task: spill::Task) {
+        if let Some(thread) = self.spills.get(&id) {
+            thread.send(task);
+        }
     }
 
     /// Builds a dataset.
@@ -207,6 +225,7 @@ impl Jobs {
 
     /// Gives a job up.
     pub fn cancel(&mut self, id: JobId) {
+        self.spills.remove(&id);
         if let Some(mut job) = self.running.remove(&id) {
             job.control.cancel();
             job.inbox = None;
@@ -219,12 +238,14 @@ impl Jobs {
     pub fn note(&mut self, id: JobId, what: &Completion) -> bool {
         match what {
             Completion::Chunk(_) | Completion::LoadProgress(_) => self.running.contains_key(&id),
+            Completion::Spilled(_) | Completion::SpillRead { .. } => self.spills.contains_key(&id),
             _ => self.running.remove(&id).is_some(),
         }
     }
 
     /// Gives all jobs up and waits a little for them to clean up behind themselves.
     pub fn shut_down(&mut self) {
+        self.spills.clear();
         let ids: Vec<_> = self.running.keys().copied().collect();
         for id in ids {
             self.cancel(id);

@@ -1,6 +1,6 @@
 //! One machine: an instance or none, its disk, its connections and its jobs.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::PathBuf;
 
 use bytes::Bytes;
@@ -30,6 +30,16 @@ pub struct StreamLoad {
     pub failed: Option<String>,
 }
 
+/// Some of a log that is kept on the disk for as long as the process lives.
+#[derive(Default)]
+pub struct SpillFile {
+    /// By position.
+    pub pieces: BTreeMap<u64, Vec<u8>>,
+    /// The disk does one thing after the other.
+    pub not_before: u64,
+    pub failed: bool,
+}
+
 #[derive(Default)]
 pub struct Machine {
     pub node: Option<Node>,
@@ -40,6 +50,7 @@ pub struct Machine {
     pub conns: HashMap<ConnId, (usize, usize)>,
     pub feeds: HashMap<JobId, Feed>,
     pub loads: HashMap<JobId, StreamLoad>,
+    pub spills: HashMap<JobId, SpillFile>,
     /// Jobs whose result is on its way.
     pub pending: HashMap<JobId, ()>,
     pub options: Vec<String>,
@@ -55,6 +66,7 @@ impl Machine {
         self.conns.clear();
         self.feeds.clear();
         self.loads.clear();
+        self.spills.clear();
         self.pending.clear();
     }
 

@@ -24,6 +24,12 @@ pub struct Outcome {
     pub failovers: u32,
     /// Links cut.
     pub cuts: u32,
+    /// Bytes of logs that memory was not to hold: they went to a disk…
+    pub spilled: u64,
+    /// …and so many of them came back, for replicas on their way up to the stream.
+    pub read_back: u64,
+    /// Disks that failed at that.
+    pub spills_failed: u32,
     /// Messages that those who listen have heard.
     pub messages: u64,
 }
@@ -38,7 +44,10 @@ const SECOND: u64 = 1_000_000;
 pub fn run(seed: u64) -> Result<Outcome, String> {
     let mut rng = fastrand::Rng::with_seed(seed);
     let machines = rng.usize(2..6);
-    let options: Vec<Vec<String>> = (0..machines).map(|_| random_options(&mut rng)).collect();
+    let mut options: Vec<Vec<String>> = (0..machines).map(|_| random_options(&mut rng)).collect();
+    // Dice of their own, so that the rest of a storm is what it is without them.
+    let mut limits = fastrand::Rng::with_seed(seed ^ 0x5eed);
+    options.iter_mut().for_each(|options| options.extend(random_limits(&mut limits)));
     let mut world = World::new(rng.u64(..), machines, |index| options[index].clone());
     let mut outcome = Outcome::default();
 
@@ -58,18 +67,23 @@ pub fn run(seed: u64) -> Result<Outcome, String> {
         let master = if rng.u8(..4) == 0 { rng.usize(..index) } else { 0 };
         follow(&mut world, index, master);
     }
-    // Dice of their own, so that the rest of a storm is what it is without them.
     let mut handovers = fastrand::Rng::with_seed(!seed);
     let storm_ends = world.now_us + rng.u64(5..60) * SECOND;
     while world.now_us < storm_ends {
         world.run_until(world.now_us + rng.u64(10_000..3 * SECOND))?;
         disturb(&mut world, &mut rng, &mut outcome);
+        if limits.u8(..3) == 0 {
+            burst(&mut world, &mut limits)?;
+        }
         if handovers.u8(..5) == 0 {
             hand_over(&mut world, &mut handovers, &mut outcome)?;
         }
     }
     settle_down(&mut world, &mut rng)?;
     outcome.steps = world.steps;
+    outcome.spilled = world.spilled;
+    outcome.read_back = world.read_back;
+    outcome.spills_failed = world.spills_failed;
     outcome.virtual_us = world.now_us - began_us;
     outcome.positions = world.positions.len();
     outcome.replies =
@@ -92,6 +106,45 @@ fn random_options(rng: &mut fastrand::Rng) -> Vec<String> {
     set("repl-backlog-ttl", ["3", "3600"][rng.usize(..2)]);
     set("save", ["", "1 1", "5 20"][rng.usize(..3)]);
     options
+}
+
+/// What is kept for replicas that are being synchronised, in memory and on the disk.
+fn random_limits(rng: &mut fastrand::Rng) -> Vec<String> {
+    let mut options = Vec::new();
+    let mut set = |name: &str, value: &str| options.extend([format!("--{name}"), value.to_owned()]);
+    set("repl-sync-memory-limit", ["0", "0", "40000", "128mb"][rng.usize(..4)]);
+    set("repl-sync-spill-limit", ["0", "100000", "8gb", "8gb"][rng.usize(..4)]);
+    options
+}
+
+/// Much is written in a short time; half the time while a replica that needs everything is being served, and cannot be reached.
+fn burst(world: &mut World, rng: &mut fastrand::Rng) -> Result<(), String> {
+    let is_master = |index: &usize| {
+        world.machines[*index].node.as_ref().is_some_and(|node| node.is_ready() && node.master().is_none())
+    };
+    let masters: Vec<usize> = (0..world.machines.len()).filter(is_master).collect();
+    let Some(&machine) = masters.get(rng.usize(..masters.len().max(1))) else { return Ok(()) };
+    let other = rng.usize(..world.machines.len());
+    let pair = (machine.min(other), machine.max(other));
+    let cuts = other != machine && rng.bool() && !world.cut.contains(&pair);
+    if cuts {
+        world.command(machine, &["CONFIG", "SET", "repl-diskless-sync-delay", "0"]);
+        world.crash(other);
+        world.machines[other].disk.wipe();
+        world.start(other);
+        world.run_until(world.now_us + SECOND / 3)?;
+        follow(world, other, machine);
+        world.run_until(world.now_us + rng.u64(5_000..400_000))?;
+        world.cut.insert(pair);
+    }
+    for number in 0..rng.usize(5..60) {
+        world.command(machine, &["SET", "bulk", &format!("{number:03}").repeat(3_000)]);
+        world.run_until(world.now_us + rng.u64(1_000..50_000))?;
+    }
+    if cuts {
+        world.cut.remove(&pair);
+    }
+    Ok(())
 }
 
 fn follow(world: &mut World, replica: usize, master: usize) {

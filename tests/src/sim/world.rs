@@ -13,7 +13,7 @@ use node::{
 use smallvec::SmallVec;
 
 use super::check::Positions;
-use super::machine::{Feed, FeedEnd, Machine, StreamLoad};
+use super::machine::{Feed, FeedEnd, Machine, SpillFile, StreamLoad};
 use super::pipe::{End, Pipe, WINDOW};
 use super::workload::Client;
 
@@ -47,6 +47,13 @@ pub enum Event {
         what: Completion,
         write: Option<(std::path::PathBuf, Vec<u8>)>,
     },
+    /// The disk has come to some of a log that it is to keep.
+    Spill {
+        machine: usize,
+        epoch: u64,
+        job: JobId,
+        task: SpillTask,
+    },
     Tick {
         machine: usize,
         epoch: u64,
@@ -57,6 +64,11 @@ pub enum Event {
     Start {
         machine: usize,
     },
+}
+
+pub enum SpillTask {
+    Write(node::Piece),
+    Read { conn: ConnId, from: node::Offset, len: usize },
 }
 
 struct Scheduled {
@@ -94,6 +106,11 @@ pub struct World {
     pub cut: HashSet<(usize, usize)>,
     pub positions: Positions,
     pub steps: u64,
+    /// Bytes of logs that went to a disk, and came back from it.
+    pub spilled: u64,
+    pub read_back: u64,
+    /// Disks that failed at that.
+    pub spills_failed: u32,
     /// Clients write only while this is set.
     pub writing: bool,
     pub trace: bool,
@@ -116,6 +133,9 @@ impl World {
             cut: HashSet::new(),
             positions: Positions::default(),
             steps: 0,
+            spilled: 0,
+            read_back: 0,
+            spills_failed: 0,
             writing: true,
             trace: std::env::var_os("TRACE").is_some(),
         };
@@ -314,6 +334,14 @@ impl World {
                     state.disk.write(&path, bytes);
                 }
                 if let Some(node) = &mut state.node {
+                    node.complete(now, job, what);
+                }
+                self.settle(machine);
+                return Some(machine);
+            }
+            Event::Spill { machine, epoch, job, task } => {
+                let what = self.spill(machine, epoch, job, task)?;
+                if let Some(node) = &mut self.machines[machine].node {
                     node.complete(now, job, what);
                 }
                 self.settle(machine);
@@ -557,6 +585,18 @@ impl World {
                     }
                 }
             }
+            Action::BeginSpill { job, .. } => {
+                self.machines[index].spills.insert(job, SpillFile::default());
+            }
+            Action::Spill { job, piece } => self.spill_later(index, job, SpillTask::Write(piece)),
+            Action::ReadSpill { job, conn, from, len } => {
+                self.spill_later(index, job, SpillTask::Read { conn, from, len });
+            }
+            Action::TrimSpill { job, before } => {
+                if let Some(file) = self.machines[index].spills.get_mut(&job) {
+                    file.pieces.retain(|start, piece| start + piece.len() as u64 > before.0);
+                }
+            }
             Action::LoadEnd(job) => {
                 if let Some(load) = self.machines[index].loads.remove(&job) {
                     let result = match load.failed {
@@ -571,6 +611,7 @@ impl World {
                 let machine = &mut self.machines[index];
                 machine.feeds.remove(&job);
                 machine.loads.remove(&job);
+                machine.spills.remove(&job);
                 machine.pending.remove(&job);
             }
             Action::SaveAcl { job, .. } => {
@@ -606,6 +647,49 @@ impl World {
         let epoch = self.machines[index].epoch;
         self.machines[index].pending.insert(job, ());
         self.schedule(delay, Event::Complete { machine: index, epoch, job, what, write });
+    }
+
+    fn spill_later(&mut self, index: usize, job: JobId, task: SpillTask) {
+        let delay = self.rng.u64(100..20_000);
+        let epoch = self.machines[index].epoch;
+        let Some(file) = self.machines[index].spills.get_mut(&job) else { return };
+        file.not_before = file.not_before.max(self.now_us + delay) + 1;
+        let at = file.not_before;
+        self.schedule_at(at, Event::Spill { machine: index, epoch, job, task });
+    }
+
+    /// What comes of a task of the disk, if anybody still wants to know.
+    fn spill(&mut self, index: usize, epoch: u64, job: JobId, task: SpillTask) -> Option<Completion> {
+        let machine = &mut self.machines[index];
+        let file = machine.spills.get_mut(&job).filter(|file| machine.epoch == epoch && !file.failed)?;
+        let fails = self.rng.u8(..) < 2;
+        let failure = || "Input/output error".to_owned();
+        Some(match task {
+            SpillTask::Write(_) if fails => {
+                file.failed = true;
+                self.spills_failed += 1;
+                Completion::Spilled(Err(failure()))
+            }
+            SpillTask::Write(piece) => {
+                file.pieces.insert(piece.start().0, piece.bytes().to_vec());
+                self.spilled += piece.bytes().len() as u64;
+                Completion::Spilled(Ok(piece.end()))
+            }
+            SpillTask::Read { conn, from, .. } if fails => {
+                Completion::SpillRead { conn, from, result: Err(failure()) }
+            }
+            SpillTask::Read { conn, from, len } => {
+                let found = file.pieces.range(..=from.0).next_back();
+                let rest = found.and_then(|(start, piece)| piece.get((from.0 - start) as usize..));
+                let Some(rest) = rest.filter(|rest| !rest.is_empty()) else {
+                    assert!(!machine.conns.contains_key(&conn), "what a replica reads was not kept");
+                    return None;
+                };
+                let bytes = Bytes::copy_from_slice(&rest[..rest.len().min(len)]);
+                self.read_back += bytes.len() as u64;
+                Completion::SpillRead { conn, from, result: Ok(bytes) }
+            }
+        })
     }
 
     fn save(&mut self, index: usize, job: node::SaveJob) {

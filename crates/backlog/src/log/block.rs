@@ -1,5 +1,7 @@
 //! One piece of the log.
 
+use std::sync::Arc;
+
 use crate::Offset;
 
 /// A run of consecutive bytes of the history, with room for more.
@@ -74,5 +76,79 @@ impl Block {
 
     pub(super) fn allocated(&self) -> usize {
         self.bytes.capacity()
+    }
+}
+
+/// A block that nothing is appended to any more. Its bytes can be shared with whoever writes them elsewhere.
+#[derive(Debug)]
+pub(super) struct Full {
+    start: Offset,
+    bytes: Arc<Vec<u8>>,
+}
+
+impl Full {
+    #[inline]
+    pub(super) fn start(&self) -> Offset {
+        self.start
+    }
+
+    #[inline]
+    pub(super) fn end(&self) -> Offset {
+        Offset(self.start.0 + self.bytes.len() as u64)
+    }
+
+    #[inline]
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The bytes that follow position `from`, if it is within this block or at its end.
+    pub(super) fn after(&self, from: Offset) -> Option<&[u8]> {
+        let skip = usize::try_from(from.checked_since(self.start)?).ok()?;
+        self.bytes.get(skip..)
+    }
+
+    pub(super) fn piece(&self) -> Piece {
+        Piece { start: self.start, bytes: Arc::clone(&self.bytes) }
+    }
+
+    /// The block to write in again; what somebody else still reads is copied.
+    pub(super) fn reopen(self) -> Block {
+        Block { start: self.start, bytes: Arc::unwrap_or_clone(self.bytes) }
+    }
+
+    /// The memory, for another use, unless somebody else still reads it.
+    pub(super) fn into_memory(self) -> Option<Block> {
+        Some(Block { start: self.start, bytes: Arc::into_inner(self.bytes)? })
+    }
+}
+
+impl From<Block> for Full {
+    fn from(block: Block) -> Full {
+        Full { start: block.start, bytes: Arc::new(block.bytes) }
+    }
+}
+
+/// Some of the log, to be written elsewhere: [`Log::hand_over`](super::Log::hand_over). Shares its bytes with the log.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    start: Offset,
+    bytes: Arc<Vec<u8>>,
+}
+
+impl Piece {
+    /// The position before its first byte.
+    pub fn start(&self) -> Offset {
+        self.start
+    }
+
+    /// The position after its last byte.
+    pub fn end(&self) -> Offset {
+        Offset(self.start.0 + self.bytes.len() as u64)
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 }

@@ -3,18 +3,18 @@
 use std::collections::vec_deque;
 use std::iter::FusedIterator;
 
-use super::block::Block;
+use super::block::Full;
 
 /// The bytes of a log from some position to its end, as slices of its blocks in order. None of them is empty.
 #[derive(Clone, Debug)]
 pub struct Slices<'a> {
     head: &'a [u8],
-    middle: vec_deque::Iter<'a, Block>,
+    middle: vec_deque::Iter<'a, Full>,
     last: &'a [u8],
 }
 
 impl<'a> Slices<'a> {
-    pub(super) fn new(head: &'a [u8], middle: vec_deque::Iter<'a, Block>, last: &'a [u8]) -> Slices<'a> {
+    pub(super) fn new(head: &'a [u8], middle: vec_deque::Iter<'a, Full>, last: &'a [u8]) -> Slices<'a> {
         Slices { head, middle, last }
     }
 

@@ -265,6 +265,10 @@ mod tests {
                 "repl_backlog_size",
                 "repl_backlog_first_byte_offset",
                 "repl_backlog_histlen",
+                "repl_spill_bytes",
+                "repl_spill_written_bytes",
+                "repl_spill_errors",
+                "repl_sync_dropped_replicas",
             ]
         );
         assert!(reply.contains(

@@ -161,6 +161,7 @@ pub(crate) fn psync(node: &mut Node, session: &mut Session, args: Args<'_>) {
         port => format!("{}:{port}", replica_ip_of(&session.peer, feed)),
     };
     feed.peer.clone_from(&peer);
+    node.replication.spill.came_back(&peer);
     let mut reason = "a SYNC, which says nothing of a history".to_owned();
     let mut backlog_needed = None;
     if let Some(request) = request {

@@ -277,6 +277,7 @@ impl Node {
         }
         tracing::info!("Connection with replica {} lost.", peer.addr);
         self.note_hung_up(&feed);
+        self.hold_for_return(&feed);
         if let Some(record) = feed.record {
             let outcome = match feed.state.rdb_only() && feed.payload_complete {
                 true => Outcome::Done,
@@ -319,7 +320,7 @@ impl Node {
         }
     }
 
-    fn feed_mut(&mut self, conn: ConnId) -> Option<&mut ReplicaFeed> {
+    pub(super) fn feed_mut(&mut self, conn: ConnId) -> Option<&mut ReplicaFeed> {
         self.session_mut(conn)?.replica.as_deref_mut()
     }
 
@@ -382,12 +383,7 @@ impl Node {
         for conn in lagging {
             self.list_writable(conn);
         }
-        self.trim_log();
-    }
-
-    fn trim_log(&mut self) {
-        let slowest = self.feeds().filter_map(|(_, feed)| feed.needs_from()).min();
-        self.replication.log.trim(slowest);
+        self.keep_log();
     }
 
     /// What replicas need as time passes.
@@ -421,7 +417,7 @@ impl Node {
         }
         self.plan_full_syncs();
         self.check_replica_limits();
-        self.trim_log();
+        self.keep_log();
         let idle_ms = now_ms.saturating_sub(self.replication.no_replicas_since_ms);
         if self.replication.is_logging() && !has_replicas && ttl_ms > 0 && idle_ms > ttl_ms {
             tracing::info!(
@@ -432,7 +428,8 @@ impl Node {
         }
     }
 
-    /// Cuts off replicas that fall too far behind the stream. A snapshot on its way is not counted: it is bounded by itself.
+    /// Cuts off replicas that fall too far behind the stream, once they were up with it. A snapshot on its way is not counted: it is
+    /// bounded by itself.
     fn check_replica_limits(&mut self) {
         let limit = self.config.settings().client_output_buffer_limit[1];
         // A limit below the backlog would cut off replicas that cost nothing: the log is kept anyway.
@@ -443,12 +440,19 @@ impl Node {
             let Some(session) = self.session_mut(conn) else { continue };
             let Some(feed) = session.replica.as_mut().filter(|feed| feed.state.is_online()) else { continue };
             let behind = end.0.saturating_sub(feed.sent.0);
-            let over_soft = soft > 0 && behind > soft.max(backlog);
+            let is_over = |limit: u64, behind: u64| limit > 0 && behind > limit.max(backlog);
+            if feed.catching_up {
+                // What was written while it was given everything is no fault of its own.
+                let lacks = feed.needs_from().map_or(0, |from| end.since(from));
+                feed.catching_up = is_over(hard, lacks) || is_over(soft, lacks);
+                continue;
+            }
+            let (over_hard, over_soft) = (is_over(hard, behind), is_over(soft, behind));
             feed.soft_limit_since_ms =
                 if over_soft { Some(feed.soft_limit_since_ms.unwrap_or(now_ms)) } else { None };
             let too_long =
                 feed.soft_limit_since_ms.is_some_and(|since| now_ms - since >= limit.soft_seconds * 1000);
-            if (hard > 0 && behind > hard.max(backlog)) || (over_soft && too_long) {
+            if over_hard || (over_soft && too_long) {
                 tracing::warn!(
                     "Client {} closed for overcoming of output buffer limits: {behind} bytes behind the stream",
                     session.peer.addr

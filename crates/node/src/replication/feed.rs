@@ -28,6 +28,12 @@ pub(crate) struct ReplicaFeed {
     pub record: Option<SyncId>,
     /// Bytes of the payload that it has been sent.
     pub payload_sent: u64,
+    /// It has not come up to the stream since it began: the limits of its output do not hold yet.
+    pub catching_up: bool,
+    /// What follows `sent`, read back from the spill.
+    pub read_back: PayloadQueue,
+    /// More of that is being read.
+    pub reads_back: bool,
     /// When the feed first exceeded the soft limit (monotonic milliseconds).
     pub soft_limit_since_ms: Option<u64>,
 }
@@ -43,6 +49,9 @@ impl ReplicaFeed {
             sent: Offset(0),
             record: None,
             payload_sent: 0,
+            catching_up: true,
+            read_back: PayloadQueue::default(),
+            reads_back: false,
             soft_limit_since_ms: None,
         }
     }
@@ -56,10 +65,11 @@ impl ReplicaFeed {
     pub fn output<'a>(&'a self, log: &'a Log, slices: &mut SmallVec<[&'a [u8]; 16]>) {
         if !self.payload.is_empty() {
             slices.extend(self.payload.slices().take(MAX_SLICES));
-        } else if self.state.is_online()
-            && self.sent < log.end()
-            && let Some(stream) = log.slices(self.sent)
-        {
+        } else if !self.state.is_online() || self.sent >= log.end() {
+            // Nothing, or not yet.
+        } else if !self.read_back.is_empty() {
+            slices.extend(self.read_back.slices().take(MAX_SLICES));
+        } else if let Some(stream) = log.slices(self.sent) {
             slices.extend(stream.take(MAX_SLICES));
         }
     }
@@ -68,25 +78,34 @@ impl ReplicaFeed {
     pub fn written(&mut self, n: usize) {
         let of_payload = self.payload.written(n);
         self.payload_sent += of_payload as u64;
+        self.read_back.written(n - of_payload);
         self.sent = Offset(self.sent.0 + (n - of_payload) as u64);
     }
 
-    /// Whether the stream has something for it.
+    /// Whether there is something to write.
+    pub fn has_output(&self, log: &Log) -> bool {
+        !self.payload.is_empty() || self.lags(log)
+    }
+
+    /// Whether the stream has something for it that is at hand.
     pub fn lags(&self, log: &Log) -> bool {
-        self.lacks(log.end())
+        self.state.is_online()
+            && self.sent < log.end()
+            && (!self.read_back.is_empty() || self.sent >= log.first_in_memory())
     }
 
-    /// Whether there is something to write, now that the log ends here.
-    pub fn has_output(&self, end: Offset) -> bool {
-        !self.payload.is_empty() || self.lacks(end)
+    /// Up to here it has been sent everything, or what it is sent has been read back.
+    pub fn has_to(&self) -> Offset {
+        Offset(self.sent.0 + self.read_back.len() as u64)
     }
 
-    fn lacks(&self, end: Offset) -> bool {
-        self.state.is_online() && self.sent < end
-    }
-
-    /// From where on the log has to be kept for it.
+    /// From where on the log has to be kept for it. One that has not come up to the stream may be lost on the way: it then comes back
+    /// for what it has not acknowledged. Who wants the snapshot only needs nothing.
     pub fn needs_from(&self) -> Option<Offset> {
-        self.state.base().map(|_| self.sent)
+        let base = self.state.base().filter(|_| !self.state.rdb_only())?;
+        if !self.catching_up || self.state.is_legacy() {
+            return Some(self.sent);
+        }
+        Some(self.state.acked().map_or(base, |acked| acked.clamp(base, self.sent)))
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod feed;
 mod fit;
 pub(crate) mod guard;
 mod lineage;
+mod spill;
 pub(crate) mod synclog;
 pub(crate) mod upstream;
 
@@ -19,6 +20,7 @@ use crate::action::{ConnId, JobId};
 use crate::snapshot::SnapshotIdentity;
 use failover::Failover;
 use lineage::Untouched;
+use spill::Spill;
 use synclog::SyncLog;
 use upstream::Upstream;
 
@@ -71,6 +73,8 @@ pub(crate) struct Replication {
     pub replicas: Vec<ConnId>,
     pub planner: FullSyncPlanner<ConnId>,
     pub transfers: Vec<Transfer>,
+    /// What memory may not hold of the log.
+    pub spill: Spill,
     /// The end mark of the payload that is being streamed.
     pub stream_mark: Option<psync::master::EofMark>,
     /// Up to here the log holds commands that Redis 7.0 does not know; what follows everybody knows.
@@ -103,6 +107,7 @@ impl Replication {
             replicas: Vec::new(),
             planner: FullSyncPlanner::new(PlannerPolicy::default()),
             transfers: Vec::new(),
+            spill: Spill::default(),
             stream_mark: None,
             newer_end: Offset(0),
             newer_in_transaction: false,
@@ -224,6 +229,7 @@ impl Replication {
     /// Begins an empty log there.
     fn restart_log(&mut self, at: Offset) {
         self.log.restart(at);
+        self.spill.let_go();
         self.newer_end = Offset(0);
     }
 

@@ -8,6 +8,7 @@ use super::Engine;
 use crate::clock;
 use crate::event::Event;
 use crate::files::reason;
+use crate::jobs::spill::Task;
 use crate::net::{connect, peer_of};
 
 /// An interrupt so soon after another means that the operator does not want to wait.
@@ -82,6 +83,12 @@ impl Engine {
             Action::Save(job) => self.jobs.save(*job, self.settings.rdb_save_incremental_fsync),
             Action::SendFile { job, path } => self.jobs.send_file(job, path),
             Action::Credit { job, chunks } => self.jobs.credit(job, chunks),
+            Action::BeginSpill { job, dir } => self.jobs.begin_spill(job, dir),
+            Action::Spill { job, piece } => self.jobs.spill(job, Task::Write(piece)),
+            Action::ReadSpill { job, conn, from, len } => {
+                self.jobs.spill(job, Task::Read { conn, from, len });
+            }
+            Action::TrimSpill { job, before } => self.jobs.spill(job, Task::Trim(before)),
             Action::Load(job) => self.jobs.load(*job),
             Action::LoadChunk { job, bytes } => self.jobs.chunk(job, bytes),
             Action::LoadEnd(job) => self.jobs.end(job),

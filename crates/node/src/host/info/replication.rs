@@ -35,6 +35,10 @@ pub(super) fn write(node: &Node, _: &Session, report: &mut Report) {
     report
         .put("repl_backlog_first_byte_offset", if active { replication.log.first().next_byte() } else { 0 });
     report.put("repl_backlog_histlen", replication.log.len());
+    report.put("repl_spill_bytes", replication.log.in_spill());
+    report.put("repl_spill_written_bytes", replication.spill.written);
+    report.put("repl_spill_errors", replication.spill.errors);
+    report.put("repl_sync_dropped_replicas", replication.spill.dropped);
 }
 
 /// `# Syncs`: the last synchronisations, the latest first. Not a section of Redis or Valkey.

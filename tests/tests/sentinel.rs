@@ -63,6 +63,13 @@ impl Watched {
                 seen.contains("num-slaves 2 ") && seen.contains("num-other-sentinels 2 ")
             })
         });
+        // A Sentinel asks for votes once: those to whom it has no connection yet never hear of it.
+        wait_long("the sentinels are connected to each other", || {
+            watched.sentinels.iter().all(|sentinel| {
+                let others = sentinel.run("SENTINEL SENTINELS watched");
+                others.matches(" flags sentinel ").count() == 2
+            })
+        });
         watched
     }
 

@@ -49,7 +49,8 @@ const fn int(min: i64, max: i64) -> Kind {
 // Why a directive has no effect. "yet" marks what is planned.
 const NO_AOF: &str = "there is no append only file yet";
 const NO_CLUSTER: &str = "there is no cluster mode";
-const NO_TLS: &str = "there is no TLS yet";
+const NO_DHE: &str = "only elliptic curves are used to agree on keys";
+const NO_SESSION_TIME: &str = "a session can be resumed until the cache is full or the keys change";
 const NO_RDMA: &str = "there is no RDMA";
 const NO_SYSLOG: &str = "the log goes to a file or the standard output";
 const NO_OLD_LUA: &str = "scripts never have what it would open to them";
@@ -73,8 +74,6 @@ const LOG_TIME: &[(&str, &str)] =
 const ENDPOINT: &[(&str, &str)] =
     &[("ip", "ip"), ("hostname", "hostname"), ("unknown-endpoint", "unknown-endpoint")];
 const SAVE_BEHAVIOR: &[(&str, &str)] = &[("sync", "sync"), ("best-effort", "best-effort")];
-const TLS_CLIENTS: &[(&str, &str)] = &[("no", "no"), ("yes", "yes"), ("optional", "optional")];
-const TLS_USER: &[(&str, &str)] = &[("CN", "CN"), ("URI", "URI"), ("off", "off")];
 const SYSLOG: &[(&str, &str)] = &[
     ("user", "user"),
     ("local0", "local0"),
@@ -215,7 +214,7 @@ static DIRECTIVES: &[Directive] = &[
     row("masterauth", TEXT, "").alias(&["primaryauth"]),
     row("masteruser", TEXT, "").alias(&["primaryuser"]),
     row("max-new-connections-per-cycle", int(1, 1000), "10").inert(INTERNAL),
-    row("max-new-tls-connections-per-cycle", int(1, 1000), "1").inert(NO_TLS),
+    row("max-new-tls-connections-per-cycle", int(1, 1000), "1"),
     row("maxclients", int(1, u32::MAX as i64), "10000"),
     row("maxmemory", Size { min: 0, max: u64::MAX }, "0"),
     row("maxmemory-clients", SizeOrPercent, "0"),
@@ -304,28 +303,28 @@ static DIRECTIVES: &[Directive] = &[
     row("tcp-backlog", COUNT, "511").immutable(),
     row("tcp-keepalive", SECONDS, "300"),
     row("timeout", SECONDS, "0"),
-    row("tls-auth-clients", Word(TLS_CLIENTS), "yes").inert(NO_TLS),
-    row("tls-auth-clients-user", Word(TLS_USER), "off").inert(NO_TLS),
-    row("tls-auto-reload-interval", SECONDS, "0").inert(NO_TLS),
-    row("tls-ca-cert-dir", TEXT, "").inert(NO_TLS),
-    row("tls-ca-cert-file", TEXT, "").inert(NO_TLS),
-    row("tls-cert-file", TEXT, "").inert(NO_TLS),
-    row("tls-ciphers", TEXT, "").inert(NO_TLS),
-    row("tls-ciphersuites", TEXT, "").inert(NO_TLS),
-    row("tls-client-cert-file", TEXT, "").inert(NO_TLS),
-    row("tls-client-key-file", TEXT, "").inert(NO_TLS),
-    row("tls-client-key-file-pass", TEXT, "").inert(NO_TLS),
-    row("tls-cluster", Bool, "no").inert(NO_TLS),
-    row("tls-dh-params-file", TEXT, "").inert(NO_TLS),
-    row("tls-key-file", TEXT, "").inert(NO_TLS),
-    row("tls-key-file-pass", TEXT, "").inert(NO_TLS),
-    row("tls-port", PORT, "0").inert(NO_TLS),
-    row("tls-prefer-server-ciphers", Bool, "no").inert(NO_TLS),
-    row("tls-protocols", TEXT, "").inert(NO_TLS),
-    row("tls-replication", Bool, "no").inert(NO_TLS),
-    row("tls-session-cache-size", COUNT, "20480").inert(NO_TLS),
-    row("tls-session-cache-timeout", SECONDS, "300").inert(NO_TLS),
-    row("tls-session-caching", Bool, "yes").inert(NO_TLS),
+    row("tls-auth-clients", Word(TlsAuthClients::WORDS), "yes"),
+    row("tls-auth-clients-user", Word(TlsUser::WORDS), "off"),
+    row("tls-auto-reload-interval", SECONDS, "0"),
+    row("tls-ca-cert-dir", TEXT, ""),
+    row("tls-ca-cert-file", TEXT, ""),
+    row("tls-cert-file", TEXT, ""),
+    row("tls-ciphers", TEXT, ""),
+    row("tls-ciphersuites", TEXT, ""),
+    row("tls-client-cert-file", TEXT, ""),
+    row("tls-client-key-file", TEXT, ""),
+    row("tls-client-key-file-pass", TEXT, ""),
+    row("tls-cluster", Bool, "no").inert(NO_CLUSTER),
+    row("tls-dh-params-file", TEXT, "").inert(NO_DHE),
+    row("tls-key-file", TEXT, ""),
+    row("tls-key-file-pass", TEXT, ""),
+    row("tls-port", PORT, "0"),
+    row("tls-prefer-server-ciphers", Bool, "no"),
+    row("tls-protocols", TEXT, ""),
+    row("tls-replication", Bool, "no"),
+    row("tls-session-cache-size", COUNT, "20480"),
+    row("tls-session-cache-timeout", SECONDS, "300").inert(NO_SESSION_TIME),
+    row("tls-session-caching", Bool, "yes"),
     row("tracking-table-max-keys", LONG, "1000000"),
     row("unixsocket", TEXT, "").immutable(),
     row("unixsocketgroup", TEXT, "").immutable(),

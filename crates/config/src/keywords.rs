@@ -66,6 +66,30 @@ keywords! {
 }
 
 keywords! {
+    /// Whether a client needs a certificate.
+    TlsAuthClients {
+        /// It needs none, and is not asked for one.
+        No = "no",
+        /// It needs one that a trusted authority has signed.
+        Yes = "yes",
+        /// It needs none; if it has one, that must be good.
+        Optional = "optional",
+    }
+}
+
+keywords! {
+    /// Where the name of a client's user stands in its certificate.
+    TlsUser {
+        /// In the common name of its subject.
+        CommonName = "CN",
+        /// In the first URI among its alternative names.
+        Uri = "URI",
+        /// Nowhere: clients log in.
+        Off = "off",
+    }
+}
+
+keywords! {
     /// When the append only file is flushed to the disk.
     AppendFsync {
         /// Once a second.

@@ -89,7 +89,7 @@ pub use directives::directives;
 pub use error::{ConfigError, Place, RewriteError, SetError};
 pub use keywords::{
     AclPubsubDefault, AppendFsync, LogLevel, MaxmemoryPolicy, Permission, PropagationErrorBehavior,
-    RdbVersionCheck, ReplDisklessLoad, Supervised,
+    RdbVersionCheck, ReplDisklessLoad, Supervised, TlsAuthClients, TlsUser,
 };
 pub use load::{Files, Loaded, NoFiles, Print, load};
 pub use settings::Settings;

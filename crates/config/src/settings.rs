@@ -69,6 +69,48 @@ settings! {
         /// I/O threads.
         io_threads: u32,
 
+        // TLS
+        /// TCP port for TLS; 0 listens on none.
+        tls_port: u16,
+        /// Whether the connection to a master is encrypted.
+        tls_replication: bool,
+        /// Whether clients need a certificate.
+        tls_auth_clients: TlsAuthClients,
+        /// Where the name of a client's user stands in its certificate.
+        tls_auth_clients_user: TlsUser,
+        /// The certificate, and those between it and the authority's.
+        tls_cert_file: Option<String>,
+        /// Its private key.
+        tls_key_file: Option<String>,
+        /// The pass phrase of that.
+        tls_key_file_pass: Option<String>,
+        /// The certificate for connections to a master, if it is another.
+        tls_client_cert_file: Option<String>,
+        /// Its private key.
+        tls_client_key_file: Option<String>,
+        /// The pass phrase of that.
+        tls_client_key_file_pass: Option<String>,
+        /// Certificates of the authorities that are trusted.
+        tls_ca_cert_file: Option<String>,
+        /// A directory of such.
+        tls_ca_cert_dir: Option<String>,
+        /// Versions that are spoken.
+        tls_protocols: Option<String>,
+        /// Cipher suites of TLS 1.2, in the form of OpenSSL.
+        tls_ciphers: Option<String>,
+        /// Cipher suites of TLS 1.3.
+        tls_ciphersuites: Option<String>,
+        /// Whether the server's order of suites counts, not the client's.
+        tls_prefer_server_ciphers: bool,
+        /// Whether sessions can be resumed.
+        tls_session_caching: bool,
+        /// How many are kept for that.
+        tls_session_cache_size: u32,
+        /// Seconds between looks whether the files have changed; 0 never looks.
+        tls_auto_reload_interval: u64,
+        /// Clients whose handshake is begun in one round.
+        max_new_tls_connections_per_cycle: u32,
+
         // Process
         /// Whether to run in the background.
         daemonize: bool,
@@ -370,6 +412,8 @@ from_value! {
     PropagationErrorBehavior: Value::Word(word) => Self::from_word(word);
     RdbVersionCheck: Value::Word(word) => Self::from_word(word);
     AclPubsubDefault: Value::Word(word) => Self::from_word(word);
+    TlsAuthClients: Value::Word(word) => Self::from_word(word);
+    TlsUser: Value::Word(word) => Self::from_word(word);
 }
 
 impl FromValue for u64 {
@@ -386,6 +430,24 @@ impl FromValue for usize {
     // A limit beyond the address space limits nothing: the largest there is means the same.
     fn from_value(value: &Value) -> Option<Self> {
         u64::from_value(value).map(|n| n.try_into().unwrap_or(usize::MAX))
+    }
+}
+
+impl Settings {
+    /// The port that a replica names to its master.
+    pub fn port_for_masters(&self) -> u16 {
+        if self.replica_announce_port > 0 {
+            self.replica_announce_port
+        } else if self.tls_replication && self.tls_port != 0 {
+            self.tls_port
+        } else {
+            self.port
+        }
+    }
+
+    /// The port that counts where there is room for one.
+    pub fn main_port(&self) -> u16 {
+        if self.port == 0 { self.tls_port } else { self.port }
     }
 }
 

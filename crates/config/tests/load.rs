@@ -181,12 +181,12 @@ fn a_file_that_cannot_be_read_stops_the_start() {
 
 #[test]
 fn directives_without_effect_warn_once_with_their_place() {
-    let text = "tls-port 1\ntls-port 6380\nactivedefrag no\nlist-max-ziplist-entries 5\nport 1\n";
+    let text = "tls-cluster no\ntls-cluster yes\nactivedefrag no\nlist-max-ziplist-entries 5\nport 1\n";
     let warnings = load(&[("redis.conf", text)], "redis.conf --mptcp yes").unwrap().warnings;
     let starts = [
         "redis.conf:4: 'list-max-ziplist-entries' is accepted but has no effect here: ",
         "command line: 'mptcp' is accepted but has no effect here: ",
-        "redis.conf:2: 'tls-port' is accepted but has no effect here: ",
+        "redis.conf:2: 'tls-cluster' is accepted but has no effect here: ",
         "Accepted with their default values, and without effect here: activedefrag",
     ];
     assert_eq!(warnings.len(), starts.len(), "{warnings:?}");

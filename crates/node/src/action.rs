@@ -120,6 +120,8 @@ pub enum Action {
         timeout_ms: u64,
         /// The local address to bind first (`bind-source-addr`), if any.
         bind_source: Option<String>,
+        /// Speak TLS there (`tls-replication`).
+        tls: bool,
     },
     /// Close the socket now. The node has forgotten the connection already.
     Close(ConnId),

@@ -1,5 +1,8 @@
 //! Connections: the table of them, and the way of their bytes in and out.
 
+use std::sync::Arc;
+
+use acl::User;
 use smallvec::SmallVec;
 
 use crate::action::{Action, ConnId};
@@ -48,12 +51,23 @@ impl Node {
         let conn = self.new_conn();
         let id = self.next_client_id;
         self.next_client_id += 1;
-        let user = self.access.users.default_user().clone();
+        let (user, known) = self.user_of_certificate(&peer);
         let mut session = Session::new(conn, id, peer, user.clone(), now.mono_us);
-        session.set_user(user, open);
+        session.set_user(user, open || known);
         self.slots[conn.slot()].slot = Slot::Client(Box::new(session));
         self.clients += 1;
         Ok(conn)
+    }
+
+    /// The user whom a client's certificate names, and that it does; the default user otherwise.
+    fn user_of_certificate(&mut self, peer: &Peer) -> (Arc<User>, bool) {
+        if let Some(name) = &peer.certificate_user {
+            match self.access.users.get(name.as_bytes()).filter(|user| user.is_enabled()) {
+                Some(user) => return (user.clone(), true),
+                None => self.stats.denied_certificates += 1,
+            }
+        }
+        (self.access.users.default_user().clone(), false)
     }
 
     pub(crate) fn new_conn(&mut self) -> ConnId {

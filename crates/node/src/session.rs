@@ -28,6 +28,8 @@ pub struct Peer {
     pub loopback: bool,
     /// Number of the file descriptor, for CLIENT LIST.
     pub fd: i32,
+    /// The user whom the client's certificate names (`tls-auth-clients-user`).
+    pub certificate_user: Option<String>,
 }
 
 /// The queue of a transaction.

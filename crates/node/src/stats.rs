@@ -137,6 +137,8 @@ pub(crate) struct Stats {
     pub denied_logins: u64,
     pub denied_commands: u64,
     pub denied_keys: u64,
+    /// Certificates of clients that name no user.
+    pub denied_certificates: u64,
     pub denied_channels: u64,
     pub denied_databases: u64,
     pub ops_rate: Rate,

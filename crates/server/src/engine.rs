@@ -11,11 +11,13 @@
 mod actions;
 mod round;
 mod sockets;
+mod tls;
 mod trial;
 
 use std::io::{self, Read};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use config::Settings;
@@ -29,6 +31,7 @@ use crate::log::Logger;
 use crate::net::{ListenError, Listeners, Poller, Token, Waited, Watch};
 use crate::readings::{Allocator, Readings};
 use crate::title::Title;
+use crate::tls::{Context, Handshakes, TlsError};
 use round::{ReadBuffer, Unfinished};
 use sockets::Sockets;
 pub(crate) use trial::Trial;
@@ -63,6 +66,10 @@ pub(crate) struct Engine {
     events: Events,
     events_sender: EventSender,
     connects: Vec<(ConnId, tokio::task::AbortHandle)>,
+    /// What new TLS connections are made with, once it is needed, and the thread that makes them.
+    tls: Option<Arc<Context>>,
+    handshakes: Option<Handshakes>,
+    next_tls_look_us: u64,
     logger: Logger,
     readings: Readings,
     next_readings_us: u64,
@@ -91,6 +98,14 @@ impl Engine {
         let poller = Poller::new().map_err(EngineError::Poller)?;
         let (events_sender, events) = event_channel().map_err(EngineError::Poller)?;
         poller.add(events.bell(), Token::Bell, Watch::Reads).map_err(EngineError::Poller)?;
+        let tls = match Context::is_needed(&settings) {
+            true => Some(Arc::new(Context::load(&settings)?)),
+            false => None,
+        };
+        let handshakes = match &tls {
+            Some(_) => Some(Handshakes::start(events_sender.clone()).map_err(EngineError::Poller)?),
+            None => None,
+        };
         let listeners = Listeners::open(&settings, listeners)?;
         let now = clock::now();
         let boot = Boot {
@@ -120,6 +135,9 @@ impl Engine {
             events,
             events_sender,
             connects: Vec::new(),
+            tls,
+            handshakes,
+            next_tls_look_us: now.mono_us,
             logger,
             readings: Readings::new(allocator),
             next_readings_us: now.mono_us,
@@ -265,6 +283,8 @@ pub(crate) enum EngineError {
     Randomness(io::Error),
     #[error("Aborting the start because of ACL errors: {0}")]
     Users(String),
+    #[error("Failed to configure TLS: {0}")]
+    Tls(#[from] TlsError),
     #[error(transparent)]
     Listen(#[from] ListenError),
 }

@@ -7,16 +7,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::engine::Trial;
+use crate::tls::{Arrived, Context, Secured, TlsError};
 use node::{Completion, ConnId, JobId};
 use rustix::event::{EventfdFlags, eventfd};
+
+/// A connection that was asked for.
+#[derive(Debug)]
+pub(crate) enum Connected {
+    Plain(OwnedFd),
+    Encrypted(Box<Secured>),
+}
 
 /// A message to the engine.
 pub(crate) enum Event {
     /// Something came of a job.
     Job(JobId, Completion),
     /// A connection that the node asked for stands, or does not.
-    Connected(ConnId, io::Result<OwnedFd>),
-    /// Addresses to listen on have been looked up.
+    Connected(ConnId, io::Result<Connected>),
+    /// A client has shaken hands.
+    Shaken(Box<Arrived>),
+    /// The files that TLS needs have been read again.
+    TlsReloaded(Result<Box<Context>, TlsError>),
+    /// What settings under trial name has been looked up.
     LookedUp(Trial),
     /// A signal came, or whoever started the server wants it to end.
     Terminate(node::Signal),

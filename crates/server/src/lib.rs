@@ -76,6 +76,7 @@ mod start;
 mod supervise;
 mod sys;
 mod title;
+mod tls;
 
 pub use files::DiskFiles;
 pub use log::{LogLayer, Logger};

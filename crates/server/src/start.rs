@@ -49,6 +49,9 @@ pub enum StartError {
     /// A user is defined wrongly, or the ACL file cannot be taken.
     #[error("{0}")]
     Users(String),
+    /// The certificates or what else TLS needs.
+    #[error("{0}")]
+    Tls(String),
     /// There is nothing to listen on.
     #[error("Configured to not listen anywhere")]
     NoListener,
@@ -268,6 +271,7 @@ fn failed_to_start(port: u16, error: &EngineError) -> StartError {
         }
         EngineError::Listen(ListenError::Unix { .. }) => StartError::Listen(error.to_string()),
         EngineError::Users(_) => StartError::Users(error.to_string()),
+        EngineError::Tls(_) => StartError::Tls(error.to_string()),
         EngineError::Poller(_) | EngineError::Randomness(_) => StartError::System(error.to_string()),
     }
 }

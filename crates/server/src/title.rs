@@ -38,8 +38,7 @@ impl Title {
             "title" => self.program.clone(),
             "listen-addr" => listen_address(settings),
             "port" => settings.port.to_string(),
-            // There is no TLS, no cluster and no Sentinel.
-            "tls-port" => "0".to_owned(),
+            "tls-port" => settings.tls_port.to_string(),
             "unixsocket" => settings.unixsocket.clone().unwrap_or_default(),
             "config-file" => {
                 self.config_file.as_ref().map(|path| path.display().to_string()).unwrap_or_default()
@@ -51,11 +50,12 @@ impl Title {
 
 /// The first address with its port, or the Unix socket.
 fn listen_address(settings: &Settings) -> String {
-    if settings.port == 0 {
+    let port = settings.main_port();
+    if port == 0 {
         return settings.unixsocket.clone().unwrap_or_default();
     }
     let address = settings.bind.first().map_or("*", String::as_str);
-    format!("{}:{}", address.strip_prefix('-').unwrap_or(address), settings.port)
+    format!("{}:{}", address.strip_prefix('-').unwrap_or(address), port)
 }
 
 /// Puts a value in the place of each `{name}`.

@@ -205,7 +205,7 @@ impl Node {
             deadline_us,
         });
         let bind_source = self.config.settings().bind_source_addr.clone();
-        self.actions.push(Action::Connect { conn, host, port, timeout_ms, bind_source });
+        self.actions.push(Action::Connect { conn, host, port, timeout_ms, bind_source, tls: false });
     }
 
     /// The answer to [`Action::Connect`], if it was for a target.

@@ -170,11 +170,7 @@ impl Node {
         }
         let settings = self.config.settings();
         let config = LinkConfig {
-            listening_port: if settings.replica_announce_port > 0 {
-                settings.replica_announce_port
-            } else {
-                settings.port
-            },
+            listening_port: settings.port_for_masters(),
             announce_ip: settings.replica_announce_ip.clone(),
             auth: settings
                 .masterauth
@@ -186,7 +182,7 @@ impl Node {
             timeout_ms: settings.repl_timeout * 1000,
             version: Some(crate::VALKEY_VERSION.to_owned()),
         };
-        let bind_source = settings.bind_source_addr.clone();
+        let (bind_source, tls) = (settings.bind_source_addr.clone(), settings.tls_replication);
         let timeout_ms = config.timeout_ms;
         let now_ms = self.now.mono_ms();
         let Some(upstream) = &mut self.replication.upstream else { return };
@@ -197,7 +193,7 @@ impl Node {
         upstream.was_connected = false;
         upstream.held.clear();
         let (host, port) = (upstream.host.clone(), upstream.port);
-        self.actions.push(Action::Connect { conn, host, port, timeout_ms, bind_source });
+        self.actions.push(Action::Connect { conn, host, port, timeout_ms, bind_source, tls });
     }
 
     /// The answer to [`Action::Connect`].

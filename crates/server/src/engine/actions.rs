@@ -6,10 +6,11 @@ use node::{Action, ConnId, Signal};
 
 use super::Engine;
 use crate::clock;
-use crate::event::Event;
+use crate::event::{Connected, Event};
 use crate::files::reason;
 use crate::jobs::spill::Task;
 use crate::net::{connect, peer_of};
+use crate::tls::with_master;
 
 /// An interrupt so soon after another means that the operator does not want to wait.
 const IMPATIENT_US: u64 = 30_000_000;
@@ -34,17 +35,23 @@ impl Engine {
                 }
             }
             Event::LookedUp(trial) => self.finish_trial(trial),
+            Event::Shaken(arrived) => self.arrived(*arrived),
+            Event::TlsReloaded(result) => self.tls_reloaded(result),
             Event::Terminate(signal) => self.terminate(signal),
             Event::Note(text) => tracing::warn!("{text}"),
         }
     }
 
-    fn connected(&mut self, id: ConnId, result: std::io::Result<std::os::fd::OwnedFd>) {
+    fn connected(&mut self, id: ConnId, result: std::io::Result<Connected>) {
         match result {
-            Ok(fd) => {
+            Ok(connected) => {
+                let (fd, tls) = match connected {
+                    Connected::Plain(fd) => (fd, None),
+                    Connected::Encrypted(secured) => (secured.fd, Some(Box::new(secured.session))),
+                };
                 let peer = peer_of(&fd, None, None);
                 self.node.connected(self.now, id, Ok(peer));
-                self.take_in(id, fd);
+                self.take_in(id, fd, tls);
             }
             Err(error) => self.node.connected(self.now, id, Err(reason(&error))),
         }
@@ -74,8 +81,8 @@ impl Engine {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Connect { conn, host, port, timeout_ms, bind_source } => {
-                self.connect(conn, host, port, Duration::from_millis(timeout_ms), bind_source);
+            Action::Connect { conn, host, port, timeout_ms, bind_source, tls } => {
+                self.connect(conn, host, port, Duration::from_millis(timeout_ms), bind_source, tls);
             }
             Action::Close(conn) => self.close(conn),
             Action::PauseReading(conn) => self.read_from(conn, false),
@@ -118,20 +125,40 @@ impl Engine {
         port: u16,
         timeout: Duration,
         bind_source: Option<String>,
+        tls: bool,
     ) {
         let keepalive = self.settings.tcp_keepalive;
         let events = self.events_sender.clone();
-        let task = tokio::spawn(async move {
-            let result = connect(host, port, timeout, bind_source, keepalive).await;
-            events.send(Event::Connected(conn, result));
-        });
-        self.connects.push((conn, task.abort_handle()));
+        let plain = connect(host.clone(), port, timeout, bind_source, keepalive);
+        let task = match (tls, &self.tls, &self.handshakes) {
+            (false, ..) => tokio::spawn(async move {
+                events.send(Event::Connected(conn, plain.await.map(Connected::Plain)));
+            })
+            .abort_handle(),
+            (true, Some(context), Some(handshakes)) => {
+                let context = context.clone();
+                handshakes.spawn(async move {
+                    let result = match plain.await {
+                        Ok(fd) => with_master(&context, fd, &host).await,
+                        Err(error) => Err(error),
+                    };
+                    let result = result.map(|secured| Connected::Encrypted(Box::new(secured)));
+                    events.send(Event::Connected(conn, result));
+                })
+            }
+            (true, ..) => tokio::spawn(async move {
+                let error = std::io::Error::other("TLS is not configured");
+                events.send(Event::Connected(conn, Err(error)));
+            })
+            .abort_handle(),
+        };
+        self.connects.push((conn, task));
     }
 
     fn close(&mut self, conn: ConnId) {
-        if !self.sockets.remove(conn)
-            && let Some(at) = self.connects.iter().position(|(other, _)| *other == conn)
-        {
+        if let Some(socket) = self.sockets.remove(conn) {
+            self.part_from(socket);
+        } else if let Some(at) = self.connects.iter().position(|(other, _)| *other == conn) {
             self.connects.swap_remove(at).1.abort();
         }
     }
@@ -142,7 +169,7 @@ impl Engine {
         if changed(&["loglevel"]) {
             self.logger.set_level(self.settings.loglevel);
         }
-        if changed(&["bind", "port", "proc-title-template"]) {
+        if changed(&["bind", "port", "tls-port", "proc-title-template"]) {
             self.show_title();
         }
         if changed(&["tcp-keepalive"]) {

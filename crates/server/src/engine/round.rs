@@ -1,12 +1,11 @@
 //! One round: ready sockets, input, output.
 
 use std::io::IoSlice;
-use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use node::{ConnId, Node};
+use node::{ConnId, Node, Peer};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 use smallvec::SmallVec;
@@ -16,6 +15,7 @@ use super::sockets::Socket;
 use crate::clock;
 use crate::files::reason;
 use crate::net::{Incoming, Readiness, Token, Waited, Watch, peer_of};
+use crate::tls::{Arrived, Received, Session};
 
 /// How often the node hears what the process uses, as far as its own ticks allow.
 const READINGS_EVERY_US: u64 = 100_000;
@@ -147,6 +147,7 @@ impl Engine {
             let (memory, cpu) = self.readings.take();
             self.node.set_readings(memory, cpu);
             self.buffer.settle();
+            self.look_for_certificates();
         }
         if self.resting {
             self.resting = false;
@@ -199,6 +200,9 @@ impl Engine {
         if !socket.reads {
             return;
         }
+        if socket.tls.is_some() {
+            return self.read_encrypted(id);
+        }
         let start = self.buffer.used;
         match rustix::net::recv(&socket.fd, &mut self.buffer.bytes[start..], RecvFlags::empty()) {
             Ok((0, _)) => self.lost(id),
@@ -222,6 +226,32 @@ impl Engine {
         }
     }
 
+    /// Reads all there is: the poller does not know of what has been decrypted already.
+    fn read_encrypted(&mut self, id: ConnId) {
+        let start = self.buffer.used;
+        let Some(socket) = self.sockets.get_mut(id) else { return };
+        let Some(tls) = &mut socket.tls else { return };
+        let received = tls.receive(socket.fd.as_fd(), &mut self.buffer.bytes[start..]);
+        let answers = tls.has_unsent() && !socket.waits_to_write;
+        let (Received::All(len) | Received::Full(len) | Received::End(len)) = received;
+        if len > 0 {
+            let end = start + len;
+            self.buffer.used = end;
+            self.buffer.arrived.push((id, start, end));
+            self.node.foresee(id, &self.buffer.bytes[start..end]);
+        }
+        match received {
+            Received::All(_) if answers => self.flush(id),
+            Received::All(_) => {}
+            Received::Full(_) => {
+                self.hand_over();
+                self.buffer.filled();
+                self.unfinished.reads.push(id);
+            }
+            Received::End(_) => self.lost(id),
+        }
+    }
+
     /// Hands what was read to the node.
     fn hand_over(&mut self) {
         self.node.prefetch_foreseen();
@@ -238,8 +268,11 @@ impl Engine {
         let mut budget = WRITE_BYTES_A_ROUND;
         while let Some(socket) = self.sockets.get_mut(id) {
             socket.waits_to_write = false;
-            let socket = &*socket;
-            match write_once(&self.node, id, socket) {
+            let written = match &mut socket.tls {
+                None => write_once(&self.node, id, socket),
+                Some(tls) => write_encrypted(&self.node, id, tls, socket.fd.as_fd()),
+            };
+            match written {
                 (0, _) => return,
                 (len, Ok(written)) => {
                     self.node.written(self.now, id, written);
@@ -286,18 +319,34 @@ impl Engine {
     fn lost(&mut self, id: ConnId) {
         // What it sent before comes before its end.
         self.hand_over();
-        if self.sockets.remove(id) {
+        if let Some(socket) = self.sockets.remove(id) {
+            self.part_from(socket);
             self.node.eof(self.now, id);
         }
     }
 
+    /// Closes a socket that nobody has any more.
+    pub(super) fn part_from(&mut self, socket: Socket) {
+        if let Some(rest) = socket.part()
+            && let Some(handshakes) = &self.handshakes
+        {
+            handshakes.say_farewell(rest);
+        }
+    }
+
     fn accept(&mut self, index: usize) {
-        for _ in 0..ACCEPTS_A_ROUND {
+        let most = match self.listeners.is_tls(index) {
+            true => self.settings.max_new_tls_connections_per_cycle as usize,
+            false => ACCEPTS_A_ROUND,
+        };
+        for _ in 0..most {
             match self.listeners.accept(index) {
-                Ok(Some(Incoming { fd, remote })) => {
+                Ok(Some(Incoming { fd, remote, tls: false })) => {
                     let unix = self.listeners.unix_path(index).map(PathBuf::from);
-                    self.welcome(fd, remote, unix);
+                    let peer = peer_of(&fd, remote, unix.as_deref());
+                    self.welcome(fd, peer, None);
                 }
+                Ok(Some(Incoming { fd, remote, tls: true })) => self.shake_hands(fd, remote),
                 Ok(None) => return,
                 Err(errno) => {
                     tracing::warn!("Cannot accept a connection: {}", reason(&errno.into()));
@@ -310,24 +359,39 @@ impl Engine {
         }
     }
 
-    fn welcome(&mut self, fd: OwnedFd, remote: Option<SocketAddr>, unix: Option<PathBuf>) {
-        let peer = peer_of(&fd, remote, unix.as_deref());
+    /// A client has shaken hands.
+    pub(super) fn arrived(&mut self, arrived: Arrived) {
+        let Arrived { secured, remote, user } = arrived;
+        let peer = Peer { certificate_user: user, ..peer_of(&secured.fd, remote, None) };
+        self.welcome(secured.fd, peer, Some(Box::new(secured.session)));
+    }
+
+    fn welcome(&mut self, fd: OwnedFd, peer: Peer, tls: Option<Box<Session>>) {
         match self.node.accept(self.now, peer) {
-            Ok(id) => self.take_in(id, fd),
-            Err(refusal) => {
-                // The socket's buffer is empty: what does not fit at once is not worth waiting for.
-                let _ = rustix::net::send(&fd, refusal, SendFlags::NOSIGNAL);
-            }
+            Ok(id) => self.take_in(id, fd, tls),
+            // The socket's buffer is empty: what does not fit at once is not worth waiting for.
+            Err(refusal) => match tls {
+                None => drop(rustix::net::send(&fd, refusal, SendFlags::NOSIGNAL)),
+                Some(mut tls) => {
+                    tls.encrypt(&[IoSlice::new(refusal)]);
+                    tls.close();
+                    let _ = tls.send(fd.as_fd());
+                }
+            },
         }
         // A slot that is closed now may be given to the next client at once.
         self.carry_out();
     }
 
     /// Adds the socket of a connection that the node knows.
-    pub(super) fn take_in(&mut self, id: ConnId, fd: OwnedFd) {
-        if let Err(error) = self.sockets.insert(&self.poller, id, fd) {
+    pub(super) fn take_in(&mut self, id: ConnId, fd: OwnedFd, tls: Option<Box<Session>>) {
+        // What came behind the handshake has been read from the socket already.
+        let encrypted = tls.is_some();
+        if let Err(error) = self.sockets.insert(&self.poller, id, fd, tls) {
             tracing::warn!("Cannot watch a socket: {}", reason(&error));
             self.node.eof(self.now, id);
+        } else if encrypted {
+            self.unfinished.reads.push(id);
         }
     }
 
@@ -348,6 +412,28 @@ impl Engine {
 }
 
 /// One write: how many bytes there were to write, and what came of it.
+/// Writes what is encrypted already, and then a part of what there is. What the socket has no room for stays in the session.
+fn write_encrypted(
+    node: &Node,
+    id: ConnId,
+    tls: &mut Session,
+    fd: BorrowedFd<'_>,
+) -> (usize, rustix::io::Result<usize>) {
+    if let Err(errno) = tls.send(fd) {
+        return (usize::MAX, Err(errno));
+    }
+    let mut slices: SmallVec<[&[u8]; 16]> = SmallVec::new();
+    node.output(id, &mut slices);
+    let slices: SmallVec<[IoSlice<'_>; 16]> = slices.iter().map(|slice| IoSlice::new(slice)).collect();
+    let taken = tls.encrypt(&slices);
+    match tls.send(fd) {
+        // What was taken counts as written whatever becomes of it: it is on its way.
+        Ok(()) => (taken, Ok(taken)),
+        Err(Errno::AGAIN) if taken > 0 => (usize::MAX, Ok(taken)),
+        Err(errno) => (usize::MAX, Err(errno)),
+    }
+}
+
 fn write_once(node: &Node, id: ConnId, socket: &Socket) -> (usize, rustix::io::Result<usize>) {
     let mut slices: SmallVec<[&[u8]; 16]> = SmallVec::new();
     node.output(id, &mut slices);

@@ -1,17 +1,20 @@
 //! The table of open connections.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use node::ConnId;
 
 use crate::net::{Poller, Token, Watch};
+use crate::tls::{Secured, Session};
 
 /// One connection's socket.
 #[derive(Debug)]
 pub(super) struct Socket {
     id: ConnId,
     pub fd: OwnedFd,
+    /// What lies between it and the node, if it is encrypted.
+    pub tls: Option<Box<Session>>,
     /// Whether its input is wanted. While it is not, nobody looks at what the poller says about it.
     pub reads: bool,
     /// Whether its output waits: for room in the socket, or for the next round.
@@ -25,15 +28,33 @@ pub(super) struct Sockets {
     slots: Vec<Option<Socket>>,
 }
 
+impl Socket {
+    /// Parts from the peer of an encrypted connection. Answers what is left to be sent to it, if the socket has no room for that.
+    pub fn part(self) -> Option<Secured> {
+        let mut session = self.tls?;
+        session.close();
+        match session.send(self.fd.as_fd()) {
+            Err(rustix::io::Errno::AGAIN) => Some(Secured { fd: self.fd, session: *session }),
+            _ => None,
+        }
+    }
+}
+
 impl Sockets {
     /// Takes a socket in and has it watched for input.
-    pub fn insert(&mut self, poller: &Poller, id: ConnId, fd: OwnedFd) -> io::Result<()> {
+    pub fn insert(
+        &mut self,
+        poller: &Poller,
+        id: ConnId,
+        fd: OwnedFd,
+        tls: Option<Box<Session>>,
+    ) -> io::Result<()> {
         let watch = Watch::Reads;
         poller.add(&fd, Token::Conn(id), watch)?;
         if self.slots.len() <= id.slot() {
             self.slots.resize_with(id.slot() + 1, || None);
         }
-        self.slots[id.slot()] = Some(Socket { id, fd, reads: true, waits_to_write: false, watch });
+        self.slots[id.slot()] = Some(Socket { id, fd, tls, reads: true, waits_to_write: false, watch });
         Ok(())
     }
 
@@ -47,15 +68,9 @@ impl Sockets {
         self.slots.get_mut(id.slot())?.as_mut().filter(|socket| socket.id == id)
     }
 
-    /// Closes a connection, which also ends the watch on it. Answers whether it was there.
-    pub fn remove(&mut self, id: ConnId) -> bool {
-        match self.slots.get_mut(id.slot()) {
-            Some(slot) if slot.as_ref().is_some_and(|socket| socket.id == id) => {
-                *slot = None;
-                true
-            }
-            _ => false,
-        }
+    /// Gives up a connection, which with its socket also ends the watch on it.
+    pub fn remove(&mut self, id: ConnId) -> Option<Socket> {
+        self.slots.get_mut(id.slot())?.take_if(|socket| socket.id == id)
     }
 
     /// Has the poller tell when there is room to write. It goes on telling: most sockets never need it, and one that does

@@ -68,19 +68,22 @@ impl BindSpec {
 pub(crate) struct BindAddress {
     pub(super) spec: BindSpec,
     pub(super) address: io::Result<SocketAddr>,
+    pub(super) port: u16,
+    /// TLS is spoken there.
+    pub(super) tls: bool,
 }
 
 impl BindAddress {
     /// Looks all addresses of the settings up. For names that may take long: see [`BindAddress::are_names`].
     pub fn of(settings: &Settings) -> Vec<BindAddress> {
-        if settings.port == 0 {
-            return Vec::new();
-        }
-        let look_up = |text: &String| {
-            let spec = BindSpec::parse(text);
-            BindAddress { address: spec.resolve(settings.port), spec }
+        let ports = [(settings.port, false), (settings.tls_port, true)];
+        let look_up = |(port, tls): (u16, bool)| {
+            settings.bind.iter().map(move |text| {
+                let spec = BindSpec::parse(text);
+                BindAddress { address: spec.resolve(port), spec, port, tls }
+            })
         };
-        settings.bind.iter().map(look_up).collect()
+        ports.into_iter().filter(|&(port, _)| port != 0).flat_map(look_up).collect()
     }
 
     /// Whether the resolver has to be asked.

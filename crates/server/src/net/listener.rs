@@ -32,8 +32,15 @@ struct Listener {
 #[derive(Debug)]
 enum Kind {
     Tcp,
+    Tls,
     /// Owns the name in the file system.
     Unix(PathBuf),
+}
+
+impl Kind {
+    fn of(tls: bool) -> Kind {
+        if tls { Kind::Tls } else { Kind::Tcp }
+    }
 }
 
 impl Listener {
@@ -41,9 +48,13 @@ impl Listener {
         matches!(self.kind, Kind::Unix(_))
     }
 
-    /// Where it listens, if it is a TCP socket.
-    fn address(&self) -> Option<SocketAddr> {
-        if self.is_unix() { None } else { rustix::net::getsockname(&self.fd).ok()?.try_into().ok() }
+    /// Where it listens, if it is a TCP socket, and whether it speaks TLS there.
+    fn place(&self) -> Option<(SocketAddr, bool)> {
+        if self.is_unix() {
+            return None;
+        }
+        let address = rustix::net::getsockname(&self.fd).ok()?.try_into().ok()?;
+        Some((address, matches!(self.kind, Kind::Tls)))
     }
 }
 
@@ -52,6 +63,8 @@ impl Listener {
 pub(crate) struct Incoming {
     pub fd: OwnedFd,
     pub remote: Option<SocketAddr>,
+    /// It is to shake hands first.
+    pub tls: bool,
 }
 
 /// Why the server cannot listen.
@@ -93,19 +106,20 @@ impl Listeners {
     ///
     /// What is to stay stays open all the time: nobody is refused meanwhile, and nobody else can take the port.
     pub fn move_tcp(&mut self, addresses: &[BindAddress], settings: &Settings) -> Result<(), ListenError> {
-        let now = self.tcp_addresses();
+        let now = self.tcp_sockets();
         let result = match open_all(addresses, &now, settings) {
             Ok(opened) => {
-                let wanted = |address: &SocketAddr| {
-                    addresses.iter().any(|other| other.address.as_ref().is_ok_and(|other| other == address))
+                let wanted = |(address, tls): (SocketAddr, bool)| {
+                    addresses.iter().any(|other| {
+                        other.tls == tls && other.address.as_ref().is_ok_and(|other| *other == address)
+                    })
                 };
-                self.sockets
-                    .retain(|socket| socket.is_unix() || socket.address().is_some_and(|a| wanted(&a)));
+                self.sockets.retain(|socket| socket.is_unix() || socket.place().is_some_and(wanted));
                 self.sockets.extend(opened);
                 Ok(())
             }
             // An address for all is in the way of a single one, and the other way round.
-            Err(_) if now.iter().any(|address| address.port() == settings.port) => {
+            Err(_) if now.iter().any(|(address, _)| addresses.iter().any(|a| a.port == address.port())) => {
                 self.sockets.retain(Listener::is_unix);
                 let result = open_all(addresses, &[], settings);
                 let opened = match result {
@@ -134,7 +148,7 @@ impl Listeners {
 
     /// Accepted sockets inherit this, as well as the other options, from the one that listens.
     pub fn set_keepalive(&self, seconds: u32) {
-        for socket in self.sockets.iter().filter(|socket| matches!(socket.kind, Kind::Tcp)) {
+        for socket in self.sockets.iter().filter(|socket| !socket.is_unix()) {
             if let Err(error) = keepalive(socket.fd.as_fd(), seconds) {
                 tracing::warn!("Cannot set tcp-keepalive: {}", reason(&error.into()));
             }
@@ -152,13 +166,22 @@ impl Listeners {
 
     /// The TCP addresses listened on.
     pub fn tcp_addresses(&self) -> Vec<SocketAddr> {
-        self.sockets.iter().filter_map(Listener::address).collect()
+        self.tcp_sockets().into_iter().map(|(address, _)| address).collect()
+    }
+
+    fn tcp_sockets(&self) -> Vec<(SocketAddr, bool)> {
+        self.sockets.iter().filter_map(Listener::place).collect()
+    }
+
+    /// Whether TLS is spoken on the socket behind this index.
+    pub fn is_tls(&self, index: usize) -> bool {
+        self.sockets.get(index).is_some_and(|socket| matches!(socket.kind, Kind::Tls))
     }
 
     /// The path of the Unix socket behind this index, if it is one.
     pub fn unix_path(&self, index: usize) -> Option<&Path> {
         match &self.sockets.get(index)?.kind {
-            Kind::Tcp => None,
+            Kind::Tcp | Kind::Tls => None,
             Kind::Unix(path) => Some(path),
         }
     }
@@ -169,16 +192,17 @@ impl Listeners {
         loop {
             let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
             match &listener.kind {
-                Kind::Tcp => match rustix::net::acceptfrom_with(&listener.fd, flags) {
+                Kind::Tcp | Kind::Tls => match rustix::net::acceptfrom_with(&listener.fd, flags) {
                     Ok((fd, from)) => {
-                        return Ok(Some(Incoming { fd, remote: from.and_then(|a| a.try_into().ok()) }));
+                        let tls = matches!(listener.kind, Kind::Tls);
+                        return Ok(Some(Incoming { fd, remote: from.and_then(|a| a.try_into().ok()), tls }));
                     }
                     Err(Errno::AGAIN) => return Ok(None),
                     Err(errno) if is_the_clients(errno) => {}
                     Err(errno) => return Err(errno),
                 },
                 Kind::Unix(_) => match accept_with(&listener.fd, flags) {
-                    Ok(fd) => return Ok(Some(Incoming { fd, remote: None })),
+                    Ok(fd) => return Ok(Some(Incoming { fd, remote: None, tls: false })),
                     Err(Errno::AGAIN) => return Ok(None),
                     Err(errno) if is_the_clients(errno) => {}
                     Err(errno) => return Err(errno),
@@ -215,23 +239,23 @@ impl Drop for Listener {
 /// Listens on all addresses but those that are listened on already.
 fn open_all(
     addresses: &[BindAddress],
-    already: &[SocketAddr],
+    already: &[(SocketAddr, bool)],
     settings: &Settings,
 ) -> Result<Vec<Listener>, ListenError> {
     let mut opened = Vec::new();
-    for BindAddress { spec, address } in addresses {
+    for BindAddress { spec, address, port, tls } in addresses {
         let result = match address {
-            Ok(address) if already.contains(address) => continue,
+            Ok(address) if already.contains(&(*address, *tls)) => continue,
             Ok(address) => tcp(*address, settings.tcp_backlog),
             Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
         };
         match result {
-            Ok(fd) => opened.push(Listener { fd, kind: Kind::Tcp }),
+            Ok(fd) => opened.push(Listener { fd, kind: Kind::of(*tls) }),
             Err(error) if spec.may_lack(&error) => {
-                tracing::debug!("Not listening on {spec}:{}: {}", settings.port, reason(&error));
+                tracing::debug!("Not listening on {spec}:{port}: {}", reason(&error));
             }
             Err(error) => {
-                let (address, port) = (spec.to_string(), settings.port);
+                let (address, port) = (spec.to_string(), *port);
                 return Err(ListenError::Tcp { address, port, reason: reason(&error) });
             }
         }
@@ -240,9 +264,9 @@ fn open_all(
 }
 
 /// Listens again where the server did a moment ago.
-fn reopen(addresses: &[SocketAddr], settings: &Settings) -> Vec<Listener> {
-    let open = |address: &SocketAddr| match tcp(*address, settings.tcp_backlog) {
-        Ok(fd) => Some(Listener { fd, kind: Kind::Tcp }),
+fn reopen(addresses: &[(SocketAddr, bool)], settings: &Settings) -> Vec<Listener> {
+    let open = |(address, tls): &(SocketAddr, bool)| match tcp(*address, settings.tcp_backlog) {
+        Ok(fd) => Some(Listener { fd, kind: Kind::of(*tls) }),
         Err(error) => {
             tracing::warn!("Cannot listen on {address} again: {}", reason(&error));
             None

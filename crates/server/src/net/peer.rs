@@ -20,6 +20,7 @@ pub(crate) fn peer_of(fd: impl AsFd, remote: Option<SocketAddr>, unix: Option<&P
             unix: true,
             loopback: true,
             fd: fd.as_raw_fd(),
+            certificate_user: None,
         };
     }
     let remote = remote.or_else(|| rustix::net::getpeername(fd).ok().flatten().and_then(to_std));
@@ -30,6 +31,7 @@ pub(crate) fn peer_of(fd: impl AsFd, remote: Option<SocketAddr>, unix: Option<&P
         unix: false,
         loopback: remote.is_some_and(|address| address.ip().to_canonical().is_loopback()),
         fd: fd.as_raw_fd(),
+        certificate_user: None,
     }
 }
 

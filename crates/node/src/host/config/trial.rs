@@ -18,6 +18,8 @@ use crate::session::{Blocked, Session};
 
 /// What the driver has to try before it holds.
 const TRIED: [&str; 3] = ["bind", "dir", "port"];
+/// And what begins like this.
+const TRIED_PREFIX: &str = "tls-";
 
 /// A CONFIG SET that waits for the driver.
 struct Trial {
@@ -37,7 +39,11 @@ pub(crate) struct Trials {
 
 /// Whether the driver has to be asked before these settings change.
 pub(super) fn is_needed(changed: &[&str]) -> bool {
-    changed.iter().any(|name| TRIED.contains(name))
+    changed.iter().any(|name| is_tried(name))
+}
+
+fn is_tried(name: &str) -> bool {
+    TRIED.contains(&name) || name.starts_with(TRIED_PREFIX)
 }
 
 /// Puts the pairs into a configuration; gives the names of what changed.
@@ -79,7 +85,7 @@ impl Node {
                 }
             };
             trial.begun = true;
-            let names = names.into_iter().filter(|name| TRIED.contains(name)).collect();
+            let names = names.into_iter().filter(|name| is_tried(name)).collect();
             let settings = Box::new(wanted.settings().clone());
             return self.actions.push(Action::TrySettings { job, names, settings });
         }

@@ -21,7 +21,7 @@ pub(super) fn write(node: &Node, _: &Session, report: &mut Report) {
     report.put("process_id", node.boot.pid);
     report.put("process_supervised", settings.supervised);
     report.put("run_id", &node.run_id);
-    report.put("tcp_port", settings.port);
+    report.put("tcp_port", settings.main_port());
     report.put("server_time_usec", node.now.unix_us);
     report.put("uptime_in_seconds", uptime);
     report.put("uptime_in_days", uptime / SECONDS_PER_DAY);

@@ -76,7 +76,7 @@ pub(super) fn write(node: &Node, _: &Session, report: &mut Report) {
     report.put("acl_access_denied_cmd", stats.denied_commands);
     report.put("acl_access_denied_key", stats.denied_keys);
     report.put("acl_access_denied_channel", stats.denied_channels);
-    report.put("acl_access_denied_tls_cert", 0);
+    report.put("acl_access_denied_tls_cert", stats.denied_certificates);
     report.put("acl_access_denied_db", stats.denied_databases);
     let event_loop = &stats.event_loop;
     report.put("eventloop_cycles", event_loop.rounds);

@@ -20,6 +20,7 @@ fn run_seeds(first: u64, count: u64) -> Outcome {
                 total.spilled += outcome.spilled;
                 total.read_back += outcome.read_back;
                 total.spills_failed += outcome.spills_failed;
+                total.beside += outcome.beside;
             }
             Err(error) => panic!("seed {seed}: {error}\nreplay it with: make sim SEED={seed}"),
         }
@@ -39,6 +40,7 @@ fn instances_agree_after_every_storm() {
     // A simulator that does nothing finds nothing.
     assert!(total.replies > count * 100 && total.positions > count as usize * 20, "{total:?}");
     assert!(total.messages > count * 10, "{total:?}");
+    assert!(total.beside > count / 5, "{total:?}");
     assert!(total.failovers as u64 > count / 10, "{total:?}");
     assert!(total.spilled > 0 && total.read_back > 0 && total.spills_failed > 0, "{total:?}");
     assert!(total.crashes > 0 && total.role_changes > 0 && total.cuts > 0, "{total:?}");

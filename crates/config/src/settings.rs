@@ -244,8 +244,13 @@ settings! {
         repl_sync_spill_limit: u64,
         /// Whether replicas whose version cannot hold when fields of hashes expire are served without.
         repl_drop_field_expiry: bool,
-        /// Whether stream and snapshot travel over two connections.
+        /// Whether stream and snapshot travel over two connections, as Valkey does it.
         dual_channel_replication_enabled: bool,
+        /// Whether they do, as Redis does it.
+        repl_rdb_channel: bool,
+        /// Bytes of the stream that a replica keeps in memory while it takes a snapshot over another connection; 0 stands for the
+        /// hard limit of replicas in client-output-buffer-limit.
+        replica_full_sync_buffer_limit: u64,
         /// Replicas needed for a master to accept writes; 0 turns the rule off.
         min_replicas_to_write: u32,
         /// Seconds since its last acknowledgement up to which a replica counts.

@@ -19,6 +19,8 @@ pub(crate) enum Slot {
     Busy,
     /// The link to the master; its state is in [`Replication`].
     Upstream,
+    /// A second connection to the master, for the payload; its state is there, too.
+    UpstreamPayload,
     /// A connection that MIGRATE has made; its state is in [`Migrations`].
     Migration,
 }
@@ -203,6 +205,7 @@ impl Node {
         self.set_now(now);
         match self.slot_mut(conn) {
             Some(Slot::Upstream) => self.upstream_lost("Connection with master lost."),
+            Some(Slot::UpstreamPayload) => self.payload_connection_lost(),
             Some(Slot::Migration) => match &mut self.scripting.parked {
                 None => self.migration_lost(conn),
                 Some(parked) => parked.migrations.push((conn, FromTarget::End)),
@@ -238,6 +241,8 @@ impl Node {
                     }
                 };
             }
+            // It only reaches the loader.
+            Some(Slot::UpstreamPayload) => return self.payload_connection_input(data),
             Some(Slot::Migration) => match &mut self.scripting.parked {
                 None => {
                     self.migration_input(conn, data);
@@ -395,6 +400,12 @@ impl Node {
                     slices.push(pending);
                 }
             }
+            Slot::UpstreamPayload => {
+                let pending = self.payload_connection_output(conn);
+                if !pending.is_empty() {
+                    slices.push(pending);
+                }
+            }
             Slot::Migration => {
                 let pending = self.migration_output(conn);
                 if !pending.is_empty() {
@@ -461,6 +472,10 @@ impl Node {
             Some(Slot::Upstream) => {
                 self.stats.net_repl_out += n as u64;
                 self.upstream_written(n);
+            }
+            Some(Slot::UpstreamPayload) => {
+                self.stats.net_repl_out += n as u64;
+                self.payload_connection_written(n);
             }
             Some(Slot::Migration) => {
                 self.stats.net_out += n as u64;

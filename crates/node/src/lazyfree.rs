@@ -68,6 +68,13 @@ impl LazyFree {
 }
 
 impl Node {
+    /// Has a stream that was kept for nothing freed elsewhere.
+    pub(crate) fn free_stream(&mut self, stream: psync::replica::StreamBuffer) {
+        let bytes = stream.len() as u64;
+        let burden = self.lazyfree.take_up(Box::new(stream), 1, bytes);
+        self.actions.push(Action::Free(Box::new(burden)));
+    }
+
     /// Has values freed elsewhere.
     pub(crate) fn free_garbage(&mut self, garbage: Vec<Garbage>) {
         let objects = garbage.iter().map(Garbage::objects).sum::<usize>() as u64;

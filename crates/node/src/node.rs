@@ -317,10 +317,15 @@ impl Node {
             // The script goes on at once.
             return self.now.mono_us;
         }
-        if self.eviction.unfinished { self.now.mono_us } else { self.deadline_without_eviction() }
+        if self.has_leftovers() { self.now.mono_us } else { self.deadline_without_eviction() }
     }
 
-    /// The same, but for eviction that goes on as soon as clients have had their turn.
+    /// Whether there is work that goes on as soon as clients have had their turn.
+    pub(crate) fn has_leftovers(&self) -> bool {
+        self.eviction.unfinished || self.has_buffered_stream()
+    }
+
+    /// The deadline but for that work.
     pub(crate) fn deadline_without_eviction(&self) -> u64 {
         let tick = match self.migrations.earliest_deadline_us() {
             None => self.next_tick_us,

@@ -124,6 +124,8 @@ pub(crate) struct Stats {
     pub sync_full: u64,
     pub sync_partial_ok: u64,
     pub sync_partial_err: u64,
+    /// Full synchronisations of this replica whose payload came over a connection of its own.
+    pub syncs_beside: u64,
     pub forks: u64,
     pub obl_disconnections: u64,
     pub query_limit_disconnections: u64,

@@ -23,8 +23,9 @@ impl Node {
             if self.now.mono_us < self.next_tick_us {
                 return;
             }
-        } else if self.eviction.unfinished && !due {
+        } else if self.has_leftovers() && !due {
             // It was only for this.
+            self.apply_buffered_stream();
             return self.continue_eviction();
         }
         self.next_tick_us = now.mono_us + TICK_US;
@@ -44,6 +45,7 @@ impl Node {
         }
         self.end_pause();
         self.tick_upstream();
+        self.apply_buffered_stream();
         self.tick_downstream();
         self.continue_failover();
         self.serve_waiting();

@@ -8,14 +8,17 @@ pub struct Capabilities {
     pub eof: bool,
     /// `psync2`: understands `+CONTINUE` with a new id.
     pub psync2: bool,
-    /// `rdb-channel-repl`: a Redis from 8.0 on, which could take the snapshot over a connection of its own. That is never asked of
-    /// it; but it tells which snapshots and commands it knows.
+    /// `rdb-channel-repl`: takes the payload over a connection of its own, as Redis does from 8.0 on. Of one that announces no
+    /// version it also tells which snapshots and commands it knows.
     pub rdb_channel: bool,
+    /// `dual-channel`: likewise, as Valkey does from 8.0 on.
+    pub dual_channel: bool,
 }
 
 impl Capabilities {
-    /// What a replica of ours announces: `eof` and `psync2`.
-    pub const OURS: Capabilities = Capabilities { eof: true, psync2: true, rdb_channel: false };
+    /// What a replica of ours announces in any case: `eof` and `psync2`.
+    pub const OURS: Capabilities =
+        Capabilities { eof: true, psync2: true, rdb_channel: false, dual_channel: false };
 
     /// Adds the capability of this name; whether it is known.
     pub fn add(&mut self, name: &[u8]) -> bool {
@@ -25,6 +28,8 @@ impl Capabilities {
             self.psync2 = true;
         } else if name.eq_ignore_ascii_case(b"rdb-channel-repl") {
             self.rdb_channel = true;
+        } else if name.eq_ignore_ascii_case(b"dual-channel") {
+            self.dual_channel = true;
         } else {
             return false;
         }
@@ -39,11 +44,12 @@ mod tests {
     #[test]
     fn unknown_names_are_ignored() {
         let mut capabilities = Capabilities::default();
-        assert!(!capabilities.add(b"dual-channel"));
+        assert!(!capabilities.add(b"activeExpire"));
         assert!(!capabilities.add(b""));
         assert_eq!(capabilities, Capabilities::default());
         assert!(capabilities.add(b"EOF") && capabilities.add(b"psync2"));
         assert_eq!(capabilities, Capabilities::OURS);
         assert!(capabilities.add(b"rdb-channel-repl") && capabilities.rdb_channel);
+        assert!(capabilities.add(b"dual-channel") && capabilities.dual_channel);
     }
 }

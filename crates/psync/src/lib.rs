@@ -71,9 +71,11 @@
 #![forbid(unsafe_code)]
 
 mod capabilities;
+mod channel_form;
 pub mod master;
 pub mod replica;
 mod wire;
 
 pub use backlog::{Offset, ReplicationId};
 pub use capabilities::Capabilities;
+pub use channel_form::ChannelForm;

@@ -25,6 +25,13 @@
 //!   └─────────────┘
 //! ```
 //!
+//! With two connections the stream does not wait for the payload ([`Channels`] says which belong together):
+//!
+//! ```text
+//!   the main one      handshake ──[wait_channel(): +RDBCHANNELSYNC]──▶ stream_beside(): the stream ── REPLCONF ACK ──▶ online
+//!   the payload's     handshake ──▶ wait snapshot ──▶ announced ──▶ transfer ──▶ closed
+//! ```
+//!
 //! INFO calls the phases `wait_bgsave` (both that wait for a snapshot), `send_bulk` (the transfer, and the
 //! wait for the acknowledgement after it) and `online`. A step that has no place in the present phase is
 //! refused with a [`PhaseError`] and changes nothing.
@@ -32,6 +39,7 @@
 //! From the announcement on the log must be kept from the snapshot's position, [`ReplicaState::base`], for
 //! that is where the replica's stream begins.
 
+mod channels;
 mod decide;
 mod form;
 mod payload;
@@ -40,10 +48,14 @@ mod replconf;
 mod replica_state;
 mod reply;
 
+pub use channels::{ChannelRole, Channels, UnknownChannel};
 pub use decide::{Decision, FullReason, PsyncRequest, PsyncRequestError, decide};
 pub use form::{Reader, SnapshotForm};
 pub use payload::{EofMark, PayloadForm, length_header};
 pub use planner::{Candidate, FullSyncPlanner, Placement, PlannerPolicy, Running, Start, Target};
 pub use replconf::{Replconf, ReplconfError, SnapshotFilter};
 pub use replica_state::{AfterTransfer, Phase, PhaseError, ReplicaState, Tick};
-pub use reply::{KEEPALIVE, continue_line, full_resync_line, lineage_line};
+pub use reply::{
+    DUAL_CHANNEL_LINE, KEEPALIVE, continue_line, end_offset_line, full_resync_line, lineage_line,
+    rdb_channel_line,
+};

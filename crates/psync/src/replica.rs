@@ -16,6 +16,9 @@
 //!                                     │  loading  ├─────────────────────▶│ connected │
 //!                                     └───────────┘                      └───────────┘
 //!
+//!  handshake ── +RDBCHANNELSYNC ──────────────────────────▶ beside ── loaded() ──▶ connected
+//!            └─ +DUALCHANNELSYNC ──▶ sync ── attach() ──────▶      (the stream, while the payload comes over a `PayloadLink`)
+//!
 //!   any state ── an error, or silence for longer than the timeout (not while loading) ──▶ connect: over
 //! ```
 //!
@@ -39,8 +42,12 @@ mod line;
 mod link;
 mod outbox;
 mod payload;
+mod payload_link;
+mod stream_buffer;
 
 pub use config::{Credentials, LinkConfig, Resume};
 pub use error::LinkError;
-pub use event::{Event, PayloadBytes};
+pub use event::{Event, PayloadBytes, PayloadRequest};
 pub use link::{Link, LinkState, Tick};
+pub use payload_link::{PayloadLink, PayloadLinkEvent};
+pub use stream_buffer::StreamBuffer;

@@ -64,6 +64,7 @@ impl Master {
                     Ok(Replconf::Lineage(offers)) => {
                         self.output.extend_from_slice(&lineage_line(&offers, &self.history, &self.log));
                     }
+                    Ok(Replconf::RdbClient(_)) => panic!("one connection is enough"),
                     Ok(Replconf::Ack { .. }) | Ok(Replconf::GetAck) => {}
                     Err(error) => self.output.extend_from_slice(format!("-ERR {error}\r\n").as_bytes()),
                 },
@@ -90,6 +91,7 @@ impl Master {
                 let candidate = Candidate {
                     replica: (),
                     eof: capabilities.eof,
+                    channel: false,
                     filter: self.state.filter(),
                     reader: self.state.reader(),
                 };
@@ -171,6 +173,7 @@ impl Replica {
                 Event::LegacySync => panic!("this master knows PSYNC"),
                 Event::Continue { offered, new_id: Some(id) } => self.at = Some(Resume { id, ..offered }),
                 Event::Continue { new_id: None, .. } => panic!("we have said psync2"),
+                Event::SecondConnection(_) => panic!("nobody has offered that"),
                 Event::PayloadStart { .. } => self.loading.clear(),
                 Event::Payload(bytes) => self.loading.extend_from_slice(&bytes),
                 Event::PayloadEnd => {

@@ -57,6 +57,7 @@ fn feed(link: &mut Link, chunks: &[&[u8]]) -> Result<Vec<String>, LinkError> {
                 Event::FullResync { id, offset } => push(&format!("full {id} {offset}"), b""),
                 Event::LegacySync => push("legacy", b""),
                 Event::Continue { new_id, .. } => push(&format!("continue {new_id:?}"), b""),
+                Event::SecondConnection(request) => push(&format!("second {request:?}"), b""),
                 Event::PayloadStart { len } => push(&format!("start {len:?}"), b""),
                 Event::Payload(bytes) => push("payload ", &bytes),
                 Event::PayloadEnd => {

@@ -30,6 +30,8 @@ pub struct Outcome {
     pub read_back: u64,
     /// Disks that failed at that.
     pub spills_failed: u32,
+    /// Full synchronisations over two connections, of those processes that saw the end.
+    pub beside: u64,
     /// Messages that those who listen have heard.
     pub messages: u64,
 }
@@ -88,6 +90,8 @@ pub fn run(seed: u64) -> Result<Outcome, String> {
     outcome.positions = world.positions.len();
     outcome.replies =
         world.clients.iter().filter(|client| !client.listens).map(|client| client.replies).sum();
+    outcome.beside =
+        world.machines.iter().filter_map(|machine| machine.node.as_ref()).map(node::Node::syncs_beside).sum();
     outcome.messages =
         world.clients.iter().filter(|client| client.listens).map(|client| client.replies).sum();
     Ok(outcome)
@@ -105,6 +109,9 @@ fn random_options(rng: &mut fastrand::Rng) -> Vec<String> {
     set("repl-ping-replica-period", ["1", "4", "10"][rng.usize(..3)]);
     set("repl-backlog-ttl", ["3", "3600"][rng.usize(..2)]);
     set("save", ["", "1 1", "5 20"][rng.usize(..3)]);
+    set("repl-rdb-channel", ["no", "no", "yes"][rng.usize(..3)]);
+    set("dual-channel-replication-enabled", if rng.bool() { "yes" } else { "no" });
+    set("replica-full-sync-buffer-limit", ["0", "1", "1000", "100000"][rng.usize(..4)]);
     options
 }
 

@@ -119,6 +119,10 @@ pub(crate) fn replconf(node: &mut Node, session: &mut Session, args: Args<'_>) {
             let line = lineage_line(&offers, &node.replication.history, &node.replication.log);
             session.reply.raw(&line);
         }
+        Ok(Replconf::RdbClient(client)) if node.replication.channels.expects(client) => session.reply.ok(),
+        Ok(Replconf::RdbClient(client)) => {
+            session.reply.error(&format!("ERR Unrecognized RDB client id {client}"));
+        }
         Ok(Replconf::GetAck) => {}
         Err(error) => session.reply.error(&format!("ERR {error}")),
     }
@@ -162,9 +166,16 @@ pub(crate) fn psync(node: &mut Node, session: &mut Session, args: Args<'_>) {
     };
     feed.peer.clone_from(&peer);
     node.replication.spill.came_back(&peer);
+    let channel = feed.state.payload_channel();
+    if let (Some(client), Some(request)) = (feed.state.rdb_client(), &request) {
+        return match node.main_connection_comes(session, request, client) {
+            Ok(()) => node.refresh_gate(),
+            Err(error) => session.reply.error(&format!("ERR {error}")),
+        };
+    }
     let mut reason = "a SYNC, which says nothing of a history".to_owned();
     let mut backlog_needed = None;
-    if let Some(request) = request {
+    if let Some(request) = request.filter(|_| channel.is_none()) {
         // A history that begins now can't be the one that is asked for: its id is new.
         node.replication.begin_logging(&mut node.rng);
         let decision =
@@ -221,6 +232,14 @@ pub(crate) fn psync(node: &mut Node, session: &mut Session, args: Args<'_>) {
     if let Some(error) = session.replica.as_ref().and_then(|feed| node.snapshot_refusal(&feed.state)) {
         tracing::warn!("Replica {peer} is refused: {error}");
         return session.reply.error(error);
+    }
+    if let Some(form) = channel {
+        match node.payload_connection_comes(session, form) {
+            Ok(known) => (reason, backlog_needed) = known,
+            Err(error) => return session.reply.error(&format!("ERR {error}")),
+        }
+    } else if !legacy && node.send_to_second_connection(session, &reason, backlog_needed) {
+        return;
     }
     node.replication.begin_logging(&mut node.rng);
     node.stats.sync_full += 1;

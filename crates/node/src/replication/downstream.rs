@@ -3,13 +3,14 @@
 use bytes::Bytes;
 use psync::master::{
     AfterTransfer, Candidate, EofMark, KEEPALIVE, PayloadForm, Phase, Placement, PlannerPolicy, Start,
-    Target, Tick, full_resync_line, length_header,
+    Target, Tick, length_header,
 };
 
 use super::Transfer;
 use super::feed::ReplicaFeed;
 use super::synclog::Outcome;
 use crate::action::{Action, ConnId, JobId, SaveReport};
+use crate::connections::Slot;
 use crate::node::Node;
 use crate::persistence::SaveKind;
 use crate::session::{Peer, Session};
@@ -32,6 +33,7 @@ impl Node {
         let candidate = Candidate {
             replica: conn,
             eof: feed.state.capabilities().eof,
+            channel: feed.state.payload_channel().is_some(),
             filter: feed.state.filter(),
             reader,
         };
@@ -42,8 +44,7 @@ impl Node {
             }
             Placement::Attached { at } => {
                 tracing::info!("Replica {} shares the snapshot that is being made", session.peer.addr);
-                let line = full_resync_line(self.replication.history.id(), at);
-                announce(session, &line, at);
+                self.announce(session, at);
             }
         }
     }
@@ -77,12 +78,13 @@ impl Node {
         );
         let job = self.start_save_as(kind, start.form, start.filter);
         self.replication.forget_db();
-        let line = full_resync_line(self.replication.history.id(), start.at);
         self.replication.name_is_told();
         for &conn in &start.replicas {
-            if let Some(session) = self.session_mut(conn) {
-                announce(session, &line, start.at);
+            if let Some(mut session) = self.take_session(conn) {
+                self.announce(&mut session, start.at);
+                self.slots[conn.slot()].slot = Slot::Client(session);
             }
+            self.stream_begins_beside(conn, start.at);
             if let Some(feed) = self.feed_mut(conn) {
                 feed.form = Some(start.form);
             }
@@ -252,7 +254,7 @@ impl Node {
         match finished {
             Ok(AfterTransfer::Stream) => self.replica_online(conn),
             Ok(AfterTransfer::AwaitAck) => {}
-            Ok(AfterTransfer::Close) => self.close_client(conn),
+            Ok(AfterTransfer::Close) => self.payload_delivered(conn, bytes),
             Err(error) => tracing::warn!("Replica: {error}"),
         }
     }
@@ -278,7 +280,8 @@ impl Node {
         tracing::info!("Connection with replica {} lost.", peer.addr);
         self.note_hung_up(&feed);
         self.hold_for_return(&feed);
-        if let Some(record) = feed.record {
+        self.channel_gone(conn);
+        if let Some(record) = feed.record.filter(|_| !(feed.record_shared && feed.payload_complete)) {
             let outcome = match feed.state.rdb_only() && feed.payload_complete {
                 true => Outcome::Done,
                 false => Outcome::Failed("the connection was lost".to_owned()),
@@ -415,6 +418,7 @@ impl Node {
                 }
             }
         }
+        self.give_up_late_channels();
         self.plan_full_syncs();
         self.check_replica_limits();
         self.keep_log();
@@ -472,16 +476,5 @@ impl Node {
             diskless_max_replicas: settings.repl_diskless_sync_max_replicas as usize,
         };
         self.replication.planner.set_policy(policy);
-    }
-}
-
-/// Tells a replica where its snapshot stands.
-fn announce(session: &mut Session, line: &[u8], at: backlog::Offset) {
-    let Some(feed) = &mut session.replica else { return };
-    if feed.state.announce(at).is_ok() {
-        feed.sent = at;
-        if !feed.state.is_legacy() {
-            session.reply.raw(line);
-        }
     }
 }

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use backlog::{Log, Offset};
-use psync::master::{ReplicaState, SnapshotForm};
+use psync::master::{Phase, ReplicaState, SnapshotForm};
 
 use super::synclog::SyncId;
 use crate::session::PayloadQueue;
@@ -26,8 +26,12 @@ pub(crate) struct ReplicaFeed {
     pub sent: Offset,
     /// Its full synchronisation in the log of them.
     pub record: Option<SyncId>,
+    /// The connection over which its stream goes answers for that, too.
+    pub record_shared: bool,
     /// Bytes of the payload that it has been sent.
     pub payload_sent: u64,
+    /// Up to here the stream was sent beside the payload, before that was loaded.
+    pub sent_beside: Option<Offset>,
     /// It has not come up to the stream since it began: the limits of its output do not hold yet.
     pub catching_up: bool,
     /// What follows `sent`, read back from the spill.
@@ -48,7 +52,9 @@ impl ReplicaFeed {
             payload_complete: false,
             sent: Offset(0),
             record: None,
+            record_shared: false,
             payload_sent: 0,
+            sent_beside: None,
             catching_up: true,
             read_back: PayloadQueue::default(),
             reads_back: false,
@@ -65,7 +71,7 @@ impl ReplicaFeed {
     pub fn output<'a>(&'a self, log: &'a Log, slices: &mut SmallVec<[&'a [u8]; 16]>) {
         if !self.payload.is_empty() {
             slices.extend(self.payload.slices().take(MAX_SLICES));
-        } else if !self.state.is_online() || self.sent >= log.end() {
+        } else if !self.state.takes_stream() || self.sent >= log.end() {
             // Nothing, or not yet.
         } else if !self.read_back.is_empty() {
             slices.extend(self.read_back.slices().take(MAX_SLICES));
@@ -80,6 +86,9 @@ impl ReplicaFeed {
         self.payload_sent += of_payload as u64;
         self.read_back.written(n - of_payload);
         self.sent = Offset(self.sent.0 + (n - of_payload) as u64);
+        if self.state.phase() == Phase::Beside {
+            self.sent_beside = Some(self.sent);
+        }
     }
 
     /// Whether there is something to write.
@@ -89,7 +98,7 @@ impl ReplicaFeed {
 
     /// Whether the stream has something for it that is at hand.
     pub fn lags(&self, log: &Log) -> bool {
-        self.state.is_online()
+        self.state.takes_stream()
             && self.sent < log.end()
             && (!self.read_back.is_empty() || self.sent >= log.first_in_memory())
     }
@@ -100,12 +109,14 @@ impl ReplicaFeed {
     }
 
     /// From where on the log has to be kept for it. One that has not come up to the stream may be lost on the way: it then comes back
-    /// for what it has not acknowledged. Who wants the snapshot only needs nothing.
+    /// for what it has not acknowledged. One that has not loaded its payload throws away what came beside it, and who wants the snapshot
+    /// only needs nothing.
     pub fn needs_from(&self) -> Option<Offset> {
         let base = self.state.base().filter(|_| !self.state.rdb_only())?;
         if !self.catching_up || self.state.is_legacy() {
             return Some(self.sent);
         }
-        Some(self.state.acked().map_or(base, |acked| acked.clamp(base, self.sent)))
+        let kept = self.sent_beside.unwrap_or(base);
+        Some(self.state.acked().map_or(kept, |acked| acked.clamp(kept, self.sent)))
     }
 }

@@ -89,7 +89,12 @@ impl Node {
 
     /// A replica has gone. If it was in the midst of its snapshot, or loading it, the form may have been the reason.
     pub(super) fn note_hung_up(&mut self, feed: &ReplicaFeed) {
-        let loading = matches!(feed.state.phase(), Phase::Transfer | Phase::AwaitAck);
+        let loading = match feed.state.phase() {
+            Phase::Transfer | Phase::Beside => true,
+            // A connection for the payload only ends when that is through.
+            Phase::AwaitAck => !feed.state.rdb_only(),
+            _ => false,
+        };
         let Some(form) = feed.form.filter(|_| loading && feed.payload_sent > 0) else { return };
         if let (Reader::UpTo(_), Some(lower)) = (feed.state.reader(), form.step_down()) {
             tracing::info!(

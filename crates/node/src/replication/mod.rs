@@ -1,19 +1,21 @@
 //! Replication: the log of effects with its history, the replicas that read it, the master that is followed.
 
 pub(crate) mod apply;
+mod channels;
 pub(crate) mod downstream;
 pub(crate) mod failover;
 pub(crate) mod feed;
 mod fit;
 pub(crate) mod guard;
 mod lineage;
+pub(crate) mod second;
 mod spill;
 pub(crate) mod synclog;
 pub(crate) mod upstream;
 
 use backlog::{History, Log, Offset, PastHistory, ReplicationId};
 use commands::Effects;
-use psync::master::{FullSyncPlanner, PlannerPolicy};
+use psync::master::{Channels, FullSyncPlanner, PlannerPolicy};
 use resp::Args;
 
 use crate::action::{ConnId, JobId};
@@ -75,6 +77,10 @@ pub(crate) struct Replication {
     pub transfers: Vec<Transfer>,
     /// What memory may not hold of the log.
     pub spill: Spill,
+    /// Full synchronisations that use two connections.
+    pub channels: Channels<ConnId>,
+    /// Why replicas that were told to use a second connection need a snapshot.
+    reasons: channels::Reasons,
     /// The end mark of the payload that is being streamed.
     pub stream_mark: Option<psync::master::EofMark>,
     /// Up to here the log holds commands that Redis 7.0 does not know; what follows everybody knows.
@@ -108,6 +114,8 @@ impl Replication {
             planner: FullSyncPlanner::new(PlannerPolicy::default()),
             transfers: Vec::new(),
             spill: Spill::default(),
+            channels: Channels::default(),
+            reasons: channels::Reasons::default(),
             stream_mark: None,
             newer_end: Offset(0),
             newer_in_transaction: false,

@@ -71,6 +71,7 @@ impl Node {
         let now_ms = self.now.mono_ms();
         self.replication.spill.held.retain(|held| now_ms < held.until_ms);
         let held = self.replication.spill.held_from();
+        let held = held.into_iter().chain(self.replication.channels.needed_from()).min();
         let (mut slowest, mut newcomer) = (held, held);
         for (_, feed) in self.feeds() {
             let Some(from) = feed.needs_from() else { continue };
@@ -143,6 +144,10 @@ impl Node {
         let end = self.replication.log.end();
         let lost = |from: Offset| end.since(from) > behind;
         self.replication.spill.held.retain(|held| !lost(held.from));
+        for conn in self.replication.channels.lose(lost) {
+            self.replication.spill.dropped += 1;
+            self.close_client(conn);
+        }
         let dropped: Vec<(ConnId, String)> = self
             .feeds()
             .filter(|(_, feed)| feed.catching_up && feed.needs_from().is_some_and(lost))
@@ -184,7 +189,7 @@ impl Node {
         let border = self.replication.log.first_in_memory();
         let due: Vec<(ConnId, Offset)> = self
             .feeds()
-            .filter(|(_, feed)| feed.state.is_online() && !feed.reads_back)
+            .filter(|(_, feed)| feed.state.takes_stream() && !feed.reads_back)
             .filter(|(_, feed)| feed.read_back.len() <= READ_AHEAD / 2 && feed.has_to() < border)
             .map(|(session, feed)| (session.conn, feed.has_to()))
             .collect();

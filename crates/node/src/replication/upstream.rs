@@ -1,10 +1,13 @@
 //! The replica's side: the link to the master, and what comes through it.
 
 use bytes::Bytes;
-use psync::replica::{Credentials, Event, Link, LinkConfig, LinkError, LinkState, Resume, Tick};
+use psync::replica::{
+    Credentials, Event, Link, LinkConfig, LinkError, LinkState, Resume, StreamBuffer, Tick,
+};
 
 use super::apply::Applier;
 use super::guard::{Holding, SyncGuard, backoff_ms};
+use super::second::Second;
 use super::synclog::{Outcome, Side, SyncId};
 use crate::action::{Action, ConnId, JobId, LoadError, LoadJob, LoadProgress, LoadSource};
 use crate::connections::Slot;
@@ -59,6 +62,14 @@ pub(crate) struct Upstream {
     pub sync: Option<FullSync>,
     /// Bytes that came behind a payload that is still being loaded.
     held: Vec<u8>,
+    /// The connection for the payload, if that comes over one of its own.
+    pub second: Option<Box<Second>>,
+    /// The stream that came beside such a payload and is not applied yet.
+    pub buffer: StreamBuffer,
+    /// There is so much of it that no more is read.
+    pub buffer_full: bool,
+    /// The dataset stands, but the stream that follows it has not been granted yet.
+    pub(super) waits_for_stream: Option<(JobId, Box<Loaded>)>,
 }
 
 /// A full resynchronisation that is coming in.
@@ -67,6 +78,10 @@ pub(crate) struct FullSync {
     pub id: ReplicationId,
     pub offset: Offset,
     pub started_ms: u64,
+    /// The payload comes over a connection of its own.
+    pub beside: bool,
+    /// The database that is selected in the stream where the payload stands, if the master has said so.
+    pub stream_db: Option<usize>,
     /// Length of the payload, if the master said so.
     pub len: Option<u64>,
     pub received: u64,
@@ -94,6 +109,10 @@ impl Upstream {
             applier: Applier::default(),
             sync: None,
             held: Vec::new(),
+            second: None,
+            buffer: StreamBuffer::default(),
+            buffer_full: false,
+            waits_for_stream: None,
         }
     }
 
@@ -104,6 +123,11 @@ impl Upstream {
     /// How the master is called in the log of synchronisations.
     fn name(&self) -> String {
         format!("{}:{}", self.host, self.port)
+    }
+
+    /// Where the payload comes from.
+    fn payload_conn(&self) -> Option<ConnId> {
+        self.second.as_ref().map(|second| second.conn).or(self.conn)
     }
 
     pub fn is_up(&self) -> bool {
@@ -181,6 +205,9 @@ impl Node {
             failover,
             timeout_ms: settings.repl_timeout * 1000,
             version: Some(crate::VALKEY_VERSION.to_owned()),
+            // Who is to take over sends no snapshot, or must send it to who is not prepared for anything else.
+            rdb_channel: settings.repl_rdb_channel && !failover,
+            dual_channel: settings.dual_channel_replication_enabled && !failover,
         };
         let (bind_source, tls) = (settings.bind_source_addr.clone(), settings.tls_replication);
         let timeout_ms = config.timeout_ms;
@@ -202,6 +229,9 @@ impl Node {
         if matches!(self.slot_mut(conn), Some(Slot::Migration)) {
             self.migration_connected(conn, &result);
             return self.after_input();
+        }
+        if matches!(self.slot_mut(conn), Some(Slot::UpstreamPayload)) {
+            return self.payload_connection_made(conn, result);
         }
         let Some(upstream) = self.replication.upstream.as_mut().filter(|up| up.conn == Some(conn)) else {
             return;
@@ -244,7 +274,7 @@ impl Node {
     }
 
     /// The link failed: closes it and tries again.
-    fn upstream_failed(&mut self, error: &LinkError) {
+    pub(super) fn upstream_failed(&mut self, error: &LinkError) {
         match error {
             LinkError::Timeout { .. } => {
                 tracing::warn!("Timeout connecting to the PRIMARY or receiving data from it: {error}");
@@ -265,7 +295,7 @@ impl Node {
     }
 
     /// Notes in the log of synchronisations that the one that was coming in has ended without a result.
-    fn full_sync_failed(&mut self, why: &str) {
+    pub(super) fn full_sync_failed(&mut self, why: &str) {
         let record = self
             .replication
             .upstream
@@ -277,7 +307,7 @@ impl Node {
         }
     }
 
-    fn close_link(&mut self, retry_after_ms: u64) {
+    pub(super) fn close_link(&mut self, retry_after_ms: u64) {
         if let Some(conn) = self.replication.upstream.as_ref().and_then(|upstream| upstream.conn) {
             self.actions.push(Action::Close(conn));
         }
@@ -307,6 +337,8 @@ impl Node {
         if let Some(sync) = upstream.sync.take() {
             self.actions.push(Action::Cancel(sync.job));
         }
+        upstream.waits_for_stream = None;
+        self.forget_second();
         if let Some(conn) = conn {
             self.free_conn(conn);
         }
@@ -323,7 +355,8 @@ impl Node {
                 return;
             };
             match link.step(now_ms, &mut data) {
-                Ok(Some(Event::Stream(bytes))) => self.apply_stream(bytes),
+                Ok(Some(Event::Stream(bytes))) => self.take_stream(bytes),
+                Ok(Some(Event::SecondConnection(request))) => self.open_second_connection(request),
                 Ok(Some(Event::FullResync { id, offset })) => {
                     if self.another_name_is_worth_a_try(&id) {
                         return self.close_link(0);
@@ -345,10 +378,11 @@ impl Node {
         if let Some(upstream) = &mut self.replication.upstream {
             upstream.held.extend_from_slice(data);
         }
+        self.stream_was_granted();
         self.list_upstream_output();
     }
 
-    fn list_upstream_output(&mut self) {
+    pub(super) fn list_upstream_output(&mut self) {
         let Some(upstream) = &self.replication.upstream else { return };
         if let (Some(link), Some(conn)) = (&upstream.link, upstream.conn)
             && !link.transmit().is_empty()
@@ -400,7 +434,7 @@ impl Node {
 
     /// Whether a full synchronisation that was just announced may be due to the name that was offered, so that it is better not to
     /// take it but to come again with another one.
-    fn another_name_is_worth_a_try(&mut self, announced: &ReplicationId) -> bool {
+    pub(super) fn another_name_is_worth_a_try(&mut self, announced: &ReplicationId) -> bool {
         let Some(upstream) = &mut self.replication.upstream else { return false };
         let (Some(link), Some(offered)) = (&upstream.link, upstream.offered) else { return false };
         let alternatives = link.config().alternatives.len();
@@ -426,7 +460,7 @@ impl Node {
         self.refresh_gate();
     }
 
-    fn full_sync_begins(&mut self, id: ReplicationId, offset: Offset, legacy: bool) {
+    pub(super) fn full_sync_begins(&mut self, id: ReplicationId, offset: Offset, legacy: bool) {
         self.failover_accepted();
         let Some(upstream) = &self.replication.upstream else { return };
         let (reason, backlog_needed) = why_full(upstream, id, offset, legacy);
@@ -451,6 +485,8 @@ impl Node {
                 job,
                 id,
                 offset,
+                beside: upstream.second.is_some(),
+                stream_db: None,
                 started_ms,
                 len: None,
                 received: 0,
@@ -511,12 +547,17 @@ impl Node {
         self.replication.upstream.as_ref().map(|upstream| (upstream.host.as_str(), upstream.port))
     }
 
+    /// How many full synchronisations have brought their payload over a connection of its own.
+    pub fn syncs_beside(&self) -> u64 {
+        self.stats.syncs_beside
+    }
+
     /// Whether the guard keeps the data of this replica from those of its master.
     pub fn sync_is_held(&self) -> bool {
         self.replication.upstream.as_ref().is_some_and(|upstream| upstream.holding.is_some())
     }
 
-    fn payload_begins(&mut self, len: Option<u64>) {
+    pub(super) fn payload_begins(&mut self, len: Option<u64>) {
         match len {
             Some(len) => tracing::info!("MASTER <-> REPLICA sync: receiving {len} bytes from master"),
             None => tracing::info!("MASTER <-> REPLICA sync: receiving streamed RDB from master"),
@@ -527,9 +568,10 @@ impl Node {
         }
     }
 
-    fn payload(&mut self, bytes: &[u8]) {
+    pub(super) fn payload(&mut self, bytes: &[u8]) {
         let Some(upstream) = &mut self.replication.upstream else { return };
-        let (Some(sync), Some(conn)) = (&mut upstream.sync, upstream.conn) else { return };
+        let conn = upstream.payload_conn();
+        let (Some(sync), Some(conn)) = (&mut upstream.sync, conn) else { return };
         sync.received += bytes.len() as u64;
         let bytes = Bytes::copy_from_slice(bytes);
         self.actions.push(Action::LoadChunk { job: sync.job, bytes });
@@ -542,7 +584,8 @@ impl Node {
     pub(crate) fn full_sync_load_progress(&mut self, job: JobId, progress: LoadProgress) {
         let now_ms = self.now.mono_ms();
         let Some(upstream) = &mut self.replication.upstream else { return };
-        let (Some(sync), Some(conn)) = (&mut upstream.sync, upstream.conn) else { return };
+        let conn = upstream.payload_conn();
+        let Some(sync) = &mut upstream.sync else { return };
         if sync.job != job {
             return;
         }
@@ -552,11 +595,14 @@ impl Node {
             if let Some(link) = &mut upstream.link {
                 link.excuse_silence(now_ms);
             }
-            self.actions.push(Action::ResumeReading(conn));
+            if let Some(second) = &mut upstream.second {
+                second.link.excuse_silence(now_ms);
+            }
+            self.actions.extend(conn.map(Action::ResumeReading));
         }
     }
 
-    fn payload_ends(&mut self) {
+    pub(super) fn payload_ends(&mut self) {
         if let Some(sync) = self.replication.upstream.as_ref().and_then(|upstream| upstream.sync.as_ref()) {
             tracing::info!("MASTER <-> REPLICA sync: Loading DB in memory");
             self.replication.sync_log.load_begins(sync.record, self.now, sync.received);
@@ -568,6 +614,14 @@ impl Node {
     pub(crate) fn full_sync_loaded(&mut self, job: JobId, result: Result<Box<Loaded>, LoadError>) {
         let now_ms = self.now.mono_ms();
         let Some(upstream) = &mut self.replication.upstream else { return };
+        let granted = upstream.link.as_ref().is_some_and(Link::takes_loaded);
+        let result = match result {
+            Ok(loaded) if !granted && upstream.sync.as_ref().is_some_and(|sync| sync.job == job) => {
+                upstream.waits_for_stream = Some((job, loaded));
+                return;
+            }
+            result => result,
+        };
         let Some(sync) = upstream.sync.take_if(|sync| sync.job == job) else { return };
         let loaded = match result {
             Ok(loaded) => loaded,
@@ -588,6 +642,7 @@ impl Node {
             return self.upstream_failed(&error);
         }
         if sync.paused
+            && !sync.beside
             && let Some(conn) = upstream.conn
         {
             self.actions.push(Action::ResumeReading(conn));
@@ -605,6 +660,7 @@ impl Node {
         self.persistence.last_load_expired = loaded.expired;
         self.persistence.dirty += 1;
         let stream_db = loaded.identity.map_or(0, |identity| identity.stream_db);
+        let stream_db = sync.stream_db.unwrap_or(stream_db);
         self.replication.start_over(sync.id, sync.offset, Some(stream_db), &loaded.ancestors);
         self.replication.sync_log.end(sync.record, self.now, Outcome::Done);
         self.disconnect_replicas();
@@ -612,6 +668,7 @@ impl Node {
             self.touch_whole_db(db, None);
         }
         self.dataset_replaced();
+        self.stats.syncs_beside += u64::from(sync.beside);
         tracing::info!(
             "MASTER <-> REPLICA sync: Finished with success, {} keys in {} ms",
             loaded.keys,
@@ -622,6 +679,7 @@ impl Node {
         if !held.is_empty() {
             self.upstream_input(&held);
         }
+        self.apply_buffered_stream();
     }
 
     /// What the link needs as time passes.
@@ -641,6 +699,17 @@ impl Node {
         if upstream.sync.as_ref().is_some_and(|sync| sync.paused) {
             // It is us who do not listen.
             link.excuse_silence(now_ms);
+            if let Some(second) = &mut upstream.second {
+                second.link.excuse_silence(now_ms);
+            }
+        }
+        if upstream.buffer_full {
+            link.excuse_silence(now_ms);
+        }
+        if let Some(second) = &mut upstream.second
+            && let Err(error) = second.link.tick(now_ms, timeout_ms)
+        {
+            return self.upstream_failed(&error);
         }
         match link.tick(now_ms) {
             Ok(Tick::AckDue) => {

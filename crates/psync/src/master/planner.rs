@@ -61,6 +61,8 @@ pub struct Candidate<K> {
     pub replica: K,
     /// Whether it takes a payload with an end mark.
     pub eof: bool,
+    /// Its stream goes over another connection. It takes no other payload than one with an end mark.
+    pub channel: bool,
     /// What it wants.
     pub filter: SnapshotFilter,
     /// In which form it can take it.
@@ -169,6 +171,7 @@ impl<K: Copy + Eq> FullSyncPlanner<K> {
         self.leave(candidate.replica);
         if let Some(running) = &mut self.running {
             let joinable = running.target == Target::Disk
+                && !candidate.channel
                 && running.filter == candidate.filter
                 && candidate.reader.takes(running.form);
             if joinable && log.covers(running.at) {
@@ -243,23 +246,26 @@ impl<K: Copy + Eq> FullSyncPlanner<K> {
     fn company(&self) -> Option<Company<K>> {
         let first = self.waiting.first()?.candidate;
         let mut reader = first.reader;
-        let (mut eof, mut replicas) = (true, Vec::new());
+        let (mut eof, mut channel, mut replicas) = (true, false, Vec::new());
         for candidate in self.waiting.iter().map(|waiting| waiting.candidate) {
             let common = reader.common(candidate.reader);
             // Nobody loses what he could have had.
             let knows = first.reader.knows_field_expiry();
             let lossless =
                 common.knows_field_expiry() == knows && candidate.reader.knows_field_expiry() == knows;
-            if candidate.filter == first.filter && (self.plain || lossless) {
+            // Who can only be streamed to does not share with those who cannot be.
+            let unlike = (channel || candidate.channel) && !(eof && candidate.eof);
+            if candidate.filter == first.filter && (self.plain || lossless) && !unlike {
                 reader = common;
                 eof &= candidate.eof;
+                channel |= candidate.channel;
                 replicas.push(candidate.replica);
             }
         }
         let lossy = !self.plain && !reader.knows_field_expiry();
         // One payload for all: it ends with a mark only if everybody knows that. What is filtered, or lacks something, is of
         // no use as a file.
-        let streamed = self.policy.diskless || first.filter != SnapshotFilter::Everything || lossy;
+        let streamed = self.policy.diskless || channel || first.filter != SnapshotFilter::Everything || lossy;
         let target = if streamed && eof { Target::Stream } else { Target::Disk };
         let form = match reader {
             Reader::UpTo(best) if target == Target::Stream || !self.plain => best,

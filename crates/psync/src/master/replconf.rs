@@ -37,6 +37,9 @@ pub enum Replconf {
     /// The replica wants to know which of these names of what it holds can be continued, in the order of its preference:
     /// answer with [`lineage_line`](super::lineage_line).
     Lineage(Vec<Resume>),
+    /// The stream that this connection will ask for belongs to the payload that the client of this number gets. Answer `+OK` if
+    /// [`Channels::expects`](super::Channels::expects) it, an error if not.
+    RdbClient(u64),
     /// Our own master asks for an acknowledgement: no answer but that, and none at all if it is not our
     /// master.
     GetAck,
@@ -93,6 +96,12 @@ pub(super) enum Setting {
     FileAck(Option<Offset>),
     GetAck,
     Lineage(Vec<Resume>),
+    /// This connection is for the payload; the stream goes over another one.
+    RdbChannel(bool),
+    /// The client whose stream it is.
+    MainClient(u64),
+    /// The client that gets the payload.
+    RdbClient(u64),
 }
 
 impl Setting {
@@ -124,11 +133,16 @@ impl Setting {
             return text(value, "version").map(Setting::Version);
         }
         if is("rdb-only") {
-            return match parse_signed(value) {
-                Some(0) => Ok(Setting::RdbOnly(false)),
-                Some(1) => Ok(Setting::RdbOnly(true)),
-                _ => Err(ReplconfError::NotANumber),
-            };
+            return parse_flag(value).map(Setting::RdbOnly);
+        }
+        if is("rdb-channel") {
+            return parse_flag(value).map(Setting::RdbChannel);
+        }
+        if is("main-ch-client-id") {
+            return parse_client(value).map(Setting::MainClient);
+        }
+        if is("set-rdb-client-id") {
+            return parse_client(value).map(Setting::RdbClient);
         }
         if is("rdb-filter-only") {
             return parse_filter(value).map(Setting::Filter);
@@ -144,6 +158,18 @@ impl Setting {
 fn parse_position(value: &[u8]) -> Result<Option<Offset>, ReplconfError> {
     let position = parse_signed(value).ok_or(ReplconfError::NotANumber)?;
     Ok(u64::try_from(position).ok().map(Offset))
+}
+
+fn parse_flag(value: &[u8]) -> Result<bool, ReplconfError> {
+    match value {
+        b"0" => Ok(false),
+        b"1" => Ok(true),
+        _ => Err(ReplconfError::NotANumber),
+    }
+}
+
+fn parse_client(value: &[u8]) -> Result<u64, ReplconfError> {
+    parse_signed(value).and_then(|id| u64::try_from(id).ok()).ok_or(ReplconfError::NotANumber)
 }
 
 fn parse_filter(value: &[u8]) -> Result<SnapshotFilter, ReplconfError> {

@@ -3,7 +3,7 @@
 use super::form::Reader;
 use super::payload::PayloadForm;
 use super::replconf::{Replconf, ReplconfError, Setting, SnapshotFilter};
-use crate::{Capabilities, Offset};
+use crate::{Capabilities, ChannelForm, Offset};
 
 /// A replica that waits for its snapshot is sent a newline so often.
 const KEEPALIVE_PERIOD_MS: u64 = 1000;
@@ -21,20 +21,12 @@ pub enum Phase {
     Transfer,
     /// The whole payload has been sent, and the stream waits for its acknowledgement.
     AwaitAck,
+    /// The payload goes over another connection, and the stream, which goes over this one, begins with the snapshot.
+    WaitChannel,
+    /// The stream flows, and the replica keeps it until it has loaded the payload, which goes over another connection.
+    Beside,
     /// The stream flows.
     Online,
-}
-
-impl Phase {
-    /// The word that INFO shows as `state`; a client that is no replica yet has none.
-    pub fn info_name(self) -> Option<&'static str> {
-        match self {
-            Phase::Handshake => None,
-            Phase::WaitSnapshot | Phase::Announced => Some("wait_bgsave"),
-            Phase::Transfer | Phase::AwaitAck => Some("send_bulk"),
-            Phase::Online => Some("online"),
-        }
-    }
 }
 
 /// A step that has no place in the phase that a replica is in. Nothing has changed.
@@ -82,6 +74,14 @@ pub struct ReplicaState {
     version: Option<String>,
     capabilities: Capabilities,
     rdb_only: bool,
+    /// The payload of a synchronisation that uses two connections goes over this one.
+    rdb_channel: bool,
+    /// The client whose stream it is that belongs to the payload which goes over this connection.
+    main_client: Option<u64>,
+    /// The client that gets the payload which belongs to the stream that goes over this connection.
+    rdb_client: Option<u64>,
+    /// How the two connections of a synchronisation are spoken of, if the stream goes over this one.
+    beside: Option<ChannelForm>,
     filter: SnapshotFilter,
     /// Where its data begins: the position of its snapshot, or where it continued.
     base: Option<Offset>,
@@ -104,6 +104,10 @@ impl ReplicaState {
             version: None,
             capabilities: Capabilities::default(),
             rdb_only: false,
+            rdb_channel: false,
+            main_client: None,
+            rdb_client: None,
+            beside: None,
             filter: SnapshotFilter::default(),
             base: None,
             acked: None,
@@ -143,6 +147,12 @@ impl ReplicaState {
                         self.file_acked = self.file_acked.max(position);
                     }
                 }
+                Setting::RdbChannel(channel) => self.rdb_channel = channel,
+                Setting::MainClient(client) => self.main_client = Some(client),
+                Setting::RdbClient(client) => {
+                    self.rdb_client = Some(client);
+                    outcome = Replconf::RdbClient(client);
+                }
                 Setting::GetAck => return Ok(Replconf::GetAck),
                 Setting::Lineage(names) => outcome = Replconf::Lineage(names),
             }
@@ -158,7 +168,7 @@ impl ReplicaState {
         // What was acknowledged once cannot be taken back.
         self.acked = self.acked.max(position);
         self.alive(now_ms);
-        let starts = self.phase == Phase::AwaitAck;
+        let starts = matches!(self.phase, Phase::AwaitAck | Phase::Beside);
         if starts {
             self.phase = Phase::Online;
         }
@@ -192,8 +202,38 @@ impl ReplicaState {
         Ok(())
     }
 
+    /// The replica has been told to ask for its payload over another connection ([`rdb_channel_line`](super::rdb_channel_line)).
+    pub fn wait_channel(&mut self, now_ms: u64) -> Result<(), PhaseError> {
+        self.expect(Phase::Handshake, "a second connection")?;
+        self.phase = Phase::WaitChannel;
+        self.beside = Some(ChannelForm::Redis);
+        self.alive(now_ms);
+        Ok(())
+    }
+
+    /// The payload that goes over another connection stands at position `at`: the stream begins there, at once.
+    pub fn stream_beside(&mut self, now_ms: u64, at: Offset) -> Result<(), PhaseError> {
+        let form = match self.phase {
+            Phase::WaitChannel => ChannelForm::Redis,
+            Phase::Handshake => ChannelForm::Valkey,
+            phase => return Err(PhaseError { step: "the stream beside the payload", phase }),
+        };
+        self.phase = Phase::Beside;
+        self.beside = Some(form);
+        self.base = Some(at);
+        self.alive(now_ms);
+        Ok(())
+    }
+
+    /// The connection for the payload belongs to the replica of `main`: what that has said of itself counts here, too.
+    pub fn belongs_to(&mut self, main: &ReplicaState) {
+        self.version.clone_from(&main.version);
+        self.capabilities.rdb_channel |= main.capabilities.rdb_channel;
+    }
+
     /// The snapshot stands at position `at`. Unless the replica is a legacy one, send it
-    /// [`full_resync_line`](super::full_resync_line).
+    /// [`full_resync_line`](super::full_resync_line), or [`end_offset_line`](super::end_offset_line) if
+    /// [`ReplicaState::payload_channel`] says that it is one of Valkey's.
     pub fn announce(&mut self, at: Offset) -> Result<(), PhaseError> {
         self.expect(Phase::WaitSnapshot, "announcing a snapshot")?;
         self.phase = Phase::Announced;
@@ -254,15 +294,40 @@ impl ReplicaState {
         }
     }
 
+    /// What INFO shows as `state`; a client that is no replica yet has none. Others do not tell the payload's own connection from one
+    /// that waits.
+    pub fn info_state(&self) -> Option<&'static str> {
+        match self.phase {
+            Phase::Handshake => None,
+            Phase::WaitSnapshot | Phase::Announced | Phase::WaitChannel => Some("wait_bgsave"),
+            Phase::Transfer | Phase::AwaitAck if self.payload_channel().is_some() => Some("wait_bgsave"),
+            Phase::Transfer | Phase::AwaitAck => Some("send_bulk"),
+            Phase::Beside if self.beside == Some(ChannelForm::Redis) => Some("send_bulk_and_stream"),
+            Phase::Beside => Some("bg_transfer"),
+            Phase::Online => Some("online"),
+        }
+    }
+
+    /// What INFO shows as `type`: which of the connections of a replica this is.
+    pub fn info_type(&self) -> &'static str {
+        match self.phase {
+            Phase::WaitChannel | Phase::Beside => "main-channel",
+            _ if self.payload_channel().is_some() => "rdb-channel",
+            _ => "replica",
+        }
+    }
+
     fn is_kept_alive(&self) -> bool {
         matches!(self.phase, Phase::WaitSnapshot | Phase::Announced)
     }
 
     /// Who waits for a snapshot has nothing to say, and a legacy replica never says anything; but a payload
-    /// that does not get through holds up everybody who shares it.
+    /// that does not get through holds up everybody who shares it. Beside a payload a replica says nothing until it has loaded that,
+    /// and reads nothing once it has enough; while the payload comes, its own connection shows whether the replica is alive.
     fn can_time_out(&self) -> bool {
         match self.phase {
             Phase::Handshake | Phase::WaitSnapshot | Phase::Announced => false,
+            Phase::WaitChannel | Phase::Beside => false,
             Phase::Transfer => true,
             Phase::AwaitAck | Phase::Online => !self.legacy,
         }
@@ -278,9 +343,30 @@ impl ReplicaState {
         self.phase != Phase::Handshake
     }
 
-    /// Whether the stream may be sent to it.
+    /// Whether it has its data, and the stream flows.
     pub fn is_online(&self) -> bool {
         self.phase == Phase::Online
+    }
+
+    /// Whether the stream may be sent to it.
+    pub fn takes_stream(&self) -> bool {
+        matches!(self.phase, Phase::Online | Phase::Beside)
+    }
+
+    /// Whether the payload of a synchronisation with two connections goes over this one, and how it speaks of that.
+    pub fn payload_channel(&self) -> Option<ChannelForm> {
+        (self.rdb_channel && self.rdb_only)
+            .then(|| if self.main_client.is_some() { ChannelForm::Redis } else { ChannelForm::Valkey })
+    }
+
+    /// The client whose stream belongs to the payload of this connection (`main-ch-client-id`).
+    pub fn main_client(&self) -> Option<u64> {
+        self.main_client
+    }
+
+    /// The client whose payload belongs to the stream of this connection (`set-rdb-client-id`).
+    pub fn rdb_client(&self) -> Option<u64> {
+        self.rdb_client
     }
 
     /// Where its stream begins: at the position of its snapshot, or where it continued. The log has to be
@@ -339,12 +425,16 @@ impl ReplicaState {
         self.filter
     }
 
-    /// Which snapshots are of use to it. Replicas say where they listen; who does not, or wants the payload only, is a tool.
+    /// Which snapshots are of use to it. Replicas say where they listen; who does not, or wants the payload and no stream, is a tool.
     pub fn reader(&self) -> Reader {
-        if self.rdb_only || self.listening_port == 0 {
+        let channel = self.payload_channel();
+        if (self.rdb_only && channel.is_none()) || self.listening_port == 0 {
             return Reader::Keeper;
         }
-        Reader::announced(self.version(), self.capabilities.rdb_channel)
+        Reader::announced(
+            self.version(),
+            self.capabilities.rdb_channel || channel == Some(ChannelForm::Redis),
+        )
     }
 
     fn expect(&self, phase: Phase, step: &'static str) -> Result<(), PhaseError> {

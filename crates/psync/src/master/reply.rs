@@ -15,6 +15,26 @@ pub fn full_resync_line(id: &ReplicationId, offset: Offset) -> Vec<u8> {
     format!("+FULLRESYNC {id} {offset}\r\n").into_bytes()
 }
 
+/// `+RDBCHANNELSYNC`: a full synchronisation is due, and its payload is to be asked for over another connection, which names this
+/// one by the number of its client.
+#[must_use]
+pub fn rdb_channel_line(client: u64) -> Vec<u8> {
+    format!("+RDBCHANNELSYNC {client}\r\n").into_bytes()
+}
+
+/// `+DUALCHANNELSYNC`: a full synchronisation is due, and its payload is to be asked for over another connection.
+pub const DUAL_CHANNEL_LINE: &[u8] = b"+DUALCHANNELSYNC\r\n";
+
+/// `$ENDOFF`: where the payload stands that follows on this connection, for the other one to ask for the stream from there. `db` is
+/// the database that is selected in the stream at that position, if one is; `client` names this connection.
+#[must_use]
+pub fn end_offset_line(id: &ReplicationId, offset: Offset, db: Option<usize>, client: u64) -> Vec<u8> {
+    match db {
+        Some(db) => format!("$ENDOFF:{offset} {id} {db} {client}\r\n").into_bytes(),
+        None => format!("$ENDOFF:{offset} {id} -1 {client}\r\n").into_bytes(),
+    }
+}
+
 /// `+CONTINUE`: the stream follows. Only a replica with the capability `psync2` understands that the history
 /// may have another name now.
 #[must_use]
@@ -40,6 +60,9 @@ mod tests {
     fn lines_read_as_the_protocol_has_them() {
         let id = ReplicationId::ZERO;
         assert_eq!(full_resync_line(&id, Offset(7)), format!("+FULLRESYNC {id} 7\r\n").as_bytes());
+        assert_eq!(rdb_channel_line(6), b"+RDBCHANNELSYNC 6\r\n");
+        assert_eq!(end_offset_line(&id, Offset(7), None, 6), format!("$ENDOFF:7 {id} -1 6\r\n").as_bytes());
+        assert_eq!(end_offset_line(&id, Offset(7), Some(9), 6), format!("$ENDOFF:7 {id} 9 6\r\n").as_bytes());
         assert_eq!(continue_line(&id, Capabilities::OURS), format!("+CONTINUE {id}\r\n").as_bytes());
         let name = |c: &str| c.repeat(40).parse::<ReplicationId>().expect("an id");
         let mut history = History::new(name("a"));

@@ -27,6 +27,10 @@ pub struct LinkConfig {
     /// The version to announce, if any. Valkey masters choose the format of the payload by it: a peer that
     /// announces 9.0 or more is sent RDB version 80, one that announces nothing is sent version 11.
     pub version: Option<String>,
+    /// Offer to take the payload over another connection, as Redis does it.
+    pub rdb_channel: bool,
+    /// Offer that, as Valkey does it.
+    pub dual_channel: bool,
 }
 
 impl Default for LinkConfig {
@@ -40,6 +44,8 @@ impl Default for LinkConfig {
             failover: false,
             timeout_ms: 60_000,
             version: None,
+            rdb_channel: false,
+            dual_channel: false,
         }
     }
 }

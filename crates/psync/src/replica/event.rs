@@ -9,7 +9,7 @@ use crate::{Offset, ReplicationId};
 ///
 /// The order is: one of `FullResync`, `LegacySync` and `Continue`; after the first two `PayloadStart`, any
 /// number of `Payload`, `PayloadEnd`; then, once [`Link::loaded`](super::Link::loaded) has been called, any
-/// number of `Stream`.
+/// number of `Stream`. With `SecondConnection` none of those come but `Stream`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<'b> {
     /// A full synchronisation: the payload that follows holds everything up to `offset`, and the stream after
@@ -30,6 +30,11 @@ pub enum Event<'b> {
         /// The master's history has another name now.
         new_id: Option<ReplicationId>,
     },
+    /// A full synchronisation whose payload is to be asked for over another connection, with a
+    /// [`PayloadLink`](super::PayloadLink). If the request is one of Valkey's, the stream begins once
+    /// [`Link::attach`](super::Link::attach) has been called; if it is one of Redis's, by itself. Either way its pieces come from
+    /// then on, and are to be kept until the payload is loaded.
+    SecondConnection(PayloadRequest),
     /// The payload begins.
     PayloadStart {
         /// Its length, if the master knew it beforehand.
@@ -41,6 +46,18 @@ pub enum Event<'b> {
     PayloadEnd,
     /// A piece of the stream of effects: cut anywhere.
     Stream(&'b [u8]),
+}
+
+/// How a payload is asked for over a connection of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PayloadRequest {
+    /// As Redis does it: the connection names the main one.
+    Redis {
+        /// The master's number for the main connection.
+        main_client: u64,
+    },
+    /// As Valkey does it: the main connection names this one.
+    Valkey,
 }
 
 /// A piece of the payload: a slice of the input, except for the few bytes at the end of an earlier input that

@@ -11,6 +11,7 @@
 //!                                           ◀── +OK for AUTH; anything for REPLCONF, `+id` for lineage
 //!  PSYNC id byte | PSYNC ? -1               ──▶
 //!                                           ◀── +FULLRESYNC id offset | +CONTINUE [id]
+//!                                               | +RDBCHANNELSYNC client | +DUALCHANNELSYNC: if offered
 //!                                               | -NOMASTERLINK, -LOADING: later
 //!                                               | any other error: the master does not know PSYNC
 //!  SYNC                                     ──▶        then the payload follows
@@ -18,7 +19,7 @@
 
 use super::line::LineReader;
 use super::outbox::Outbox;
-use super::{LinkConfig, LinkError, Resume};
+use super::{LinkConfig, LinkError, PayloadRequest, Resume};
 use crate::wire::{LINEAGE_UNKNOWN, byte_wanted, excerpt, parse_number};
 use crate::{Offset, ReplicationId};
 
@@ -55,6 +56,8 @@ pub(super) enum Agreement {
         offered: Resume,
         new_id: Option<ReplicationId>,
     },
+    /// The payload is to be asked for over another connection.
+    SecondConnection(PayloadRequest),
 }
 
 /// A handshake under way.
@@ -171,7 +174,14 @@ impl Handshake {
         if let Some(ip) = &config.announce_ip {
             replconf(&[b"ip-address", ip.as_bytes()]);
         }
-        replconf(&[b"capa", b"eof", b"capa", b"psync2"]);
+        let mut capa: Vec<&[u8]> = vec![b"capa", b"eof", b"capa", b"psync2"];
+        if config.rdb_channel {
+            capa.extend_from_slice(&[b"capa", b"rdb-channel-repl"]);
+        }
+        if config.dual_channel {
+            capa.extend_from_slice(&[b"capa", b"dual-channel"]);
+        }
+        replconf(&capa);
         if let Some(version) = &config.version {
             replconf(&[b"version", version.as_bytes()]);
         }
@@ -200,6 +210,13 @@ impl Handshake {
             return new_id
                 .map(|new_id| Agreement::Continue { offered, new_id })
                 .map_err(|_| self.unexpected(line));
+        }
+        if reply == b"+RDBCHANNELSYNC" && config.rdb_channel {
+            let main_client = words.next().and_then(parse_number).ok_or_else(|| self.unexpected(line))?;
+            return Ok(Agreement::SecondConnection(PayloadRequest::Redis { main_client }));
+        }
+        if reply == b"+DUALCHANNELSYNC" && config.dual_channel {
+            return Ok(Agreement::SecondConnection(PayloadRequest::Valkey));
         }
         if is_temporary(line) {
             return Err(LinkError::NotReady { reply: excerpt(line) });
@@ -257,7 +274,7 @@ fn offers(config: &LinkConfig) -> impl Iterator<Item = Resume> {
 }
 
 /// Errors that go away by themselves.
-fn is_temporary(line: &[u8]) -> bool {
+pub(super) fn is_temporary(line: &[u8]) -> bool {
     [&b"-LOADING"[..], b"-NOMASTERLINK", b"-MASTERDOWN", b"-BUSY"].iter().any(|code| has_code(line, code))
 }
 

@@ -5,11 +5,47 @@ use super::handshake::{Agreement, Handshake};
 use super::line::LineReader;
 use super::outbox::Outbox;
 use super::payload::Payload;
-use super::{LinkConfig, LinkError};
+use super::{LinkConfig, LinkError, PayloadRequest, Resume};
 use crate::Offset;
+use crate::wire::{byte_wanted, excerpt};
 
 /// An acknowledgement, or while loading a newline, goes out so often.
 const ACK_PERIOD_MS: u64 = 1000;
+
+/// The request for the stream that belongs to a payload on another connection.
+#[derive(Debug)]
+struct Attach {
+    lines: LineReader,
+    /// Where it is to begin.
+    payload: Resume,
+    /// The other connection's number has been accepted, and the stream asked for. A Valkey refuses both at once.
+    named: bool,
+}
+
+impl Attach {
+    /// Takes a reply in; whether the stream follows it.
+    fn agreed(&mut self, line: &[u8], out: &mut Outbox) -> Result<bool, LinkError> {
+        if line.starts_with(b"-") {
+            return Err(LinkError::SyncAborted { reply: excerpt(line) });
+        }
+        if !self.named && line.starts_with(b"+OK") {
+            self.named = true;
+            let Resume { id, applied } = self.payload;
+            let byte = byte_wanted(applied).to_string();
+            out.request(&[b"PSYNC", id.to_string().as_bytes(), byte.as_bytes()]);
+            return Ok(false);
+        }
+        let mut words = line.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
+        let continues = self.named && words.next() == Some(b"+CONTINUE");
+        // A history that has got another name since the payload was begun is not the one that the payload is of.
+        if continues && words.next().is_none_or(|id| id == self.payload.id.as_bytes()) {
+            return Ok(true);
+        }
+        Err(LinkError::Unexpected { expected: STREAM_BESIDE, got: excerpt(line) })
+    }
+}
+
+const STREAM_BESIDE: &str = "the stream beside the payload";
 
 /// One link to a master.
 #[derive(Debug)]
@@ -75,7 +111,16 @@ enum Stage {
     Handshake(Handshake),
     AwaitPayload(LineReader),
     Payload(Payload),
-    Loading { received: u64, len: Option<u64> },
+    Loading {
+        received: u64,
+        len: Option<u64>,
+    },
+    /// The other connection has to say first where the payload stands.
+    AwaitPosition(LineReader),
+    /// The stream beside the payload has been asked for.
+    Attaching(Attach),
+    /// The stream flows, and the payload comes over another connection.
+    Beside,
     Streaming,
     Failed,
 }
@@ -148,7 +193,35 @@ impl Link {
                         self.ack_at = now_ms;
                         Event::Continue { offered, new_id }
                     }
+                    Agreement::SecondConnection(request) => {
+                        self.stage = match request {
+                            PayloadRequest::Redis { .. } => Stage::Beside,
+                            PayloadRequest::Valkey => Stage::AwaitPosition(LineReader::default()),
+                        };
+                        self.ack_at = now_ms.saturating_add(ACK_PERIOD_MS);
+                        Event::SecondConnection(request)
+                    }
                 }))
+            }
+            Stage::AwaitPosition(lines) => match lines.next(input, "nothing")? {
+                Some(line) => Err(LinkError::Unexpected {
+                    expected: "nothing before the other connection has said where the payload stands",
+                    got: excerpt(&line),
+                }),
+                None => Ok(None),
+            },
+            Stage::Attaching(attach) => {
+                while let Some(line) = attach.lines.next(input, STREAM_BESIDE)? {
+                    if attach.agreed(&line, &mut self.out)? {
+                        self.stage = Stage::Beside;
+                        self.ack_at = now_ms.saturating_add(ACK_PERIOD_MS);
+                        break;
+                    }
+                }
+                match self.stage {
+                    Stage::Beside if !input.is_empty() => Ok(Some(Event::Stream(std::mem::take(input)))),
+                    _ => Ok(None),
+                }
             }
             Stage::AwaitPayload(lines) => {
                 let Some(header) = lines.next(input, "the header of a payload")? else {
@@ -167,8 +240,8 @@ impl Link {
                 }
                 Ok(event)
             }
-            Stage::Streaming if input.is_empty() => Ok(None),
-            Stage::Streaming => Ok(Some(Event::Stream(std::mem::take(input)))),
+            Stage::Streaming | Stage::Beside if input.is_empty() => Ok(None),
+            Stage::Streaming | Stage::Beside => Ok(Some(Event::Stream(std::mem::take(input)))),
         }
     }
 
@@ -176,13 +249,34 @@ impl Link {
     /// a payload with an end mark waits for the acknowledgement that this queues.
     pub fn loaded(&mut self, now_ms: u64, offset: Offset) -> Result<(), LinkError> {
         match self.stage {
-            Stage::Loading { .. } => {
+            Stage::Loading { .. } | Stage::Beside => {
                 self.stage = Stage::Streaming;
                 self.heard_at = now_ms;
                 self.ack(now_ms, offset, None)
             }
             _ => Err(self.misuse("loaded()")),
         }
+    }
+
+    /// The other connection has said where the payload stands, and its number for the master: asks for the stream from there.
+    pub fn attach(&mut self, now_ms: u64, client: u64, payload: Resume) -> Result<(), LinkError> {
+        if !matches!(self.stage, Stage::AwaitPosition(_)) {
+            return Err(self.misuse("attach()"));
+        }
+        self.heard_at = now_ms;
+        self.out.request(&[b"REPLCONF", b"set-rdb-client-id", client.to_string().as_bytes()]);
+        self.stage = Stage::Attaching(Attach { lines: LineReader::default(), payload, named: false });
+        Ok(())
+    }
+
+    /// Whether [`Link::loaded`] has its place now.
+    pub fn takes_loaded(&self) -> bool {
+        matches!(self.stage, Stage::Loading { .. } | Stage::Beside)
+    }
+
+    /// Whether the stream flows already, but the payload that belongs before it has not been loaded.
+    pub fn is_beside(&self) -> bool {
+        matches!(self.stage, Stage::Beside)
     }
 
     /// Queues an acknowledgement: everything up to `offset` has been applied, and everything up to `fack` is
@@ -226,18 +320,18 @@ impl Link {
     pub fn timeout(&self) -> Option<u64> {
         let silence = self.heard_at.saturating_add(self.config.timeout_ms);
         match self.stage {
-            Stage::Failed => None,
-            Stage::Loading { .. } => Some(self.ack_at),
+            Stage::Failed | Stage::AwaitPosition(_) => None,
+            Stage::Loading { .. } | Stage::Beside => Some(self.ack_at),
             Stage::Streaming => Some(silence.min(self.ack_at)),
             _ => Some(silence),
         }
     }
 
-    /// Time has passed. While the payload is being loaded the master is kept from giving up on us, and we
+    /// Time has passed. While the payload is being loaded, or comes over another connection, the master is kept from giving up on us, and we
     /// wait for nothing; at any other time a silent master is given up.
     pub fn tick(&mut self, now_ms: u64) -> Result<Tick, LinkError> {
-        let loading = matches!(self.stage, Stage::Loading { .. });
-        if matches!(self.stage, Stage::Failed) {
+        let loading = matches!(self.stage, Stage::Loading { .. } | Stage::Beside);
+        if matches!(self.stage, Stage::Failed | Stage::AwaitPosition(_)) {
             return Ok(Tick::Idle);
         }
         let after_ms = self.silent_ms(now_ms);
@@ -263,7 +357,9 @@ impl Link {
             Stage::Failed => LinkState::Connect,
             Stage::Connecting => LinkState::Connecting,
             Stage::Handshake(_) => LinkState::Handshake,
-            Stage::AwaitPayload(_) | Stage::Payload(_) => LinkState::Sync,
+            // Others show the handshake until the stream flows.
+            Stage::AwaitPosition(_) | Stage::Attaching(_) => LinkState::Handshake,
+            Stage::AwaitPayload(_) | Stage::Payload(_) | Stage::Beside => LinkState::Sync,
             Stage::Loading { .. } => LinkState::Loading,
             Stage::Streaming => LinkState::Connected,
         }
@@ -275,6 +371,9 @@ impl Link {
             Stage::Connecting => "the connection",
             Stage::Handshake(handshake) => handshake.waiting_for(),
             Stage::AwaitPayload(_) => "the payload",
+            Stage::AwaitPosition(_) => "the other connection",
+            Stage::Attaching(_) => STREAM_BESIDE,
+            Stage::Beside => "the payload of the other connection",
             Stage::Payload(_) => "the rest of the payload",
             Stage::Loading { .. } => "the payload to be loaded",
             Stage::Streaming => "the stream",

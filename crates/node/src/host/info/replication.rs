@@ -1,9 +1,12 @@
 //! The section about replication. Sentinel and clients that follow a failover read it, so names and order are fixed.
 
+use psync::ChannelForm;
+
 use super::Report;
 use crate::host::memory::ratio;
 use crate::host::synclog::info_line;
 use crate::node::Node;
+use crate::replication::feed::ReplicaFeed;
 use crate::replication::upstream::Upstream;
 use crate::session::Session;
 
@@ -18,11 +21,12 @@ pub(super) fn write(node: &Node, _: &Session, report: &mut Report) {
         Some(upstream) => upstream_side(node, upstream, report),
         None => report.put("role", "master"),
     }
-    report.put("connected_slaves", replication.replicas.len());
+    report.put("connected_slaves", node.feeds().filter(|(_, feed)| is_shown(feed)).count());
     if settings.min_replicas_to_write > 0 && settings.min_replicas_max_lag > 0 {
         report.put("min_slaves_good_slaves", node.good_replicas());
     }
     replicas(node, report);
+    report.put("replicas_waiting_psync", replication.channels.waiting());
     let failover = replication.failover.as_ref();
     report.put("master_failover_state", failover.map_or("no-failover", |failover| failover.info_name()));
     report.put("master_replid", replication.history.id());
@@ -61,9 +65,17 @@ fn upstream_side(node: &Node, upstream: &Upstream, report: &mut Report) {
     report.put("master_port", upstream.port);
     report.put("master_link_status", if up { "up" } else { "down" });
     report.put("master_last_io_seconds_ago", if up { silent_s as i64 } else { -1 });
-    report.flag("master_sync_in_progress", upstream.sync.is_some());
+    report.flag("master_sync_in_progress", upstream.sync.is_some() || upstream.second.is_some());
     report.put("slave_read_repl_offset", applied + upstream.applier.unapplied() as u64);
     report.put("slave_repl_offset", applied);
+    // The same under the names of Valkey and of Redis.
+    for [size, peak] in [
+        ["replicas_repl_buffer_size", "replicas_repl_buffer_peak"],
+        ["replica_full_sync_buffer_size", "replica_full_sync_buffer_peak"],
+    ] {
+        report.put(size, upstream.buffer.len());
+        report.put(peak, upstream.buffer.peak());
+    }
     if let Some(sync) = &upstream.sync {
         let total = sync.len.unwrap_or(0);
         report.put("master_sync_total_bytes", total);
@@ -93,17 +105,25 @@ fn upstream_side(node: &Node, upstream: &Upstream, report: &mut Report) {
 /// One line for each replica, numbered from 0.
 fn replicas(node: &Node, report: &mut Report) {
     let now_ms = node.now.mono_ms();
-    for (number, (session, feed)) in node.feeds().enumerate() {
-        let Some(state) = feed.state.phase().info_name() else { continue };
+    for (number, (session, feed)) in node.feeds().filter(|(_, feed)| is_shown(feed)).enumerate() {
+        let Some(state) = feed.state.info_state() else { continue };
         let ip = feed.state.announced_ip().unwrap_or_else(|| ip_of(&session.peer.addr));
         let port = feed.state.listening_port();
         let offset = feed.state.acked().unwrap_or_default();
         let lag = if feed.state.is_online() { feed.state.silent_ms(now_ms) / 1000 } else { 0 };
         report.put(
             &format!("slave{number}"),
-            format_args!("ip={ip},port={port},state={state},offset={offset},lag={lag}"),
+            format_args!(
+                "ip={ip},port={port},state={state},offset={offset},lag={lag},type={}",
+                feed.state.info_type()
+            ),
         );
     }
+}
+
+/// Redis shows a replica once, whatever connections it has; Valkey shows both.
+fn is_shown(feed: &ReplicaFeed) -> bool {
+    feed.state.payload_channel() != Some(ChannelForm::Redis)
 }
 
 /// The address in `ip:port`, without the brackets around one of version 6.
@@ -132,13 +152,13 @@ mod tests {
         node.run_on(replica, &["REPLCONF", "capa", "eof", "capa", "psync2"]);
         let before = node.run(&["INFO", "replication"]);
         assert!(
-            before.contains("connected_slaves:0\r\nmin_slaves_good_slaves:0\r\nmaster_failover"),
+            before.contains("connected_slaves:0\r\nmin_slaves_good_slaves:0\r\nreplicas_waiting_psync:0\r\nmaster_failover"),
             "{before}"
         );
         node.run_on(replica, &["PSYNC", "?", "-1"]);
         let reply = node.run(&["INFO", "replication"]);
         let line = "connected_slaves:1\r\nmin_slaves_good_slaves:0\r\n\
-                    slave0:ip=127.0.0.1,port=7002,state=wait_bgsave,offset=0,lag=0\r\nmaster_failover_state:no-failover\r\n";
+                    slave0:ip=127.0.0.1,port=7002,state=wait_bgsave,offset=0,lag=0,type=replica\r\nreplicas_waiting_psync:0\r\n";
         assert!(reply.contains(line), "{reply}");
         assert!(reply.contains("repl_backlog_active:1\r\n"), "{reply}");
         assert!(reply.contains("repl_backlog_first_byte_offset:1\r\n"), "{reply}");

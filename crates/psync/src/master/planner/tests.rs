@@ -10,6 +10,7 @@ fn candidate(replica: u32) -> Candidate<u32> {
     Candidate {
         replica,
         eof: true,
+        channel: false,
         filter: SnapshotFilter::Everything,
         reader: Reader::UpTo(SnapshotForm::Redis10),
     }
@@ -209,4 +210,21 @@ fn a_file_is_for_most_readers_and_lacks_nothing() {
     assert_eq!(planner.arrive(1, keeper, &log()), Placement::Attached { at: Offset(200) });
     planner.finished();
     assert_eq!(next(&mut planner), Some((vec![2], SnapshotForm::Redis10, Target::Stream)), "never the dump");
+}
+
+#[test]
+fn who_has_another_connection_for_the_stream_is_always_streamed_to() {
+    let channel = |replica| Candidate { channel: true, ..candidate(replica) };
+    let without_eof = |replica| Candidate { eof: false, ..candidate(replica) };
+    let mut planner = planner(false, 0);
+    let _ = planner.arrive(0, channel(1), &log());
+    let _ = planner.arrive(0, without_eof(2), &log());
+    let _ = planner.arrive(0, channel(3), &log());
+    assert_eq!(planner.poll(DELAY, Offset(200)), start(Target::Stream, &[1, 3]));
+    assert_eq!(planner.finished(), [1, 3]);
+    assert_eq!(planner.poll(DELAY, Offset(200)), start(Target::Disk, &[2]));
+    assert_eq!(planner.arrive(0, channel(4), &log()), Placement::Queued, "a file is not for it");
+    assert_eq!(planner.finished(), [2]);
+    let _ = planner.arrive(0, without_eof(5), &log());
+    assert_eq!(planner.poll(DELAY, Offset(200)), start(Target::Stream, &[4]));
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::master::ReplconfError;
+use crate::master::{ReplconfError, SnapshotForm};
 
 fn replconf(state: &mut ReplicaState, now_ms: u64, text: &str) -> Result<Replconf, ReplconfError> {
     let args: Vec<&[u8]> = text.split(' ').filter(|arg| !arg.is_empty()).map(str::as_bytes).collect();
@@ -29,10 +29,10 @@ fn replica(phase: Phase, form: PayloadForm) -> ReplicaState {
 #[test]
 fn a_payload_with_its_length_is_followed_by_the_stream() {
     let mut state = replica(Phase::Transfer, PayloadForm::Length);
-    assert_eq!(state.phase().info_name(), Some("send_bulk"));
+    assert_eq!(state.info_state(), Some("send_bulk"));
     assert_eq!(state.finish_transfer(0), Ok(AfterTransfer::Stream));
     assert!(state.is_online());
-    assert_eq!(state.phase().info_name(), Some("online"));
+    assert_eq!(state.info_state(), Some("online"));
     assert_eq!((state.base(), state.acked()), (Some(Offset(100)), None));
     assert_eq!(replconf(&mut state, 5, "ACK 120"), Ok(Replconf::Ack { starts_stream: false }));
     assert_eq!(state.acked(), Some(Offset(120)));
@@ -63,7 +63,7 @@ fn who_wants_the_payload_only_gets_nothing_else() {
 fn a_replica_that_continues_is_online_at_once() {
     let mut state = ReplicaState::new(0);
     assert!(!state.is_replica());
-    assert_eq!(state.phase().info_name(), None);
+    assert_eq!(state.info_state(), None);
     state.continue_from(0, Offset(50)).expect("in order");
     assert_eq!(
         (state.phase(), state.base(), state.acked()),
@@ -125,7 +125,8 @@ fn what_a_replica_says_about_itself_is_kept() {
         (state.listening_port(), state.announced_ip(), state.version()),
         (6380, Some("10.0.0.7"), Some("9.1.2"))
     );
-    assert_eq!(state.capabilities(), Capabilities { eof: true, ..Capabilities::default() });
+    let capabilities = Capabilities { eof: true, dual_channel: true, ..Capabilities::default() };
+    assert_eq!(state.capabilities(), capabilities);
     assert_eq!(replconf(&mut state, 0, "rdb-only 1 rdb-filter-only functions"), Ok(Replconf::Ok));
     assert_eq!((state.rdb_only(), state.filter()), (true, SnapshotFilter::FunctionsOnly));
     assert_eq!(replconf(&mut state, 0, ""), Ok(Replconf::Ok));
@@ -152,7 +153,7 @@ fn acknowledgements_count_from_replicas_only_and_never_backwards() {
 fn who_waits_for_a_snapshot_is_kept_alive_and_never_given_up() {
     for phase in [Phase::WaitSnapshot, Phase::Announced] {
         let mut state = replica(phase, PayloadForm::Length);
-        assert_eq!(state.phase().info_name(), Some("wait_bgsave"));
+        assert_eq!(state.info_state(), Some("wait_bgsave"));
         assert_eq!(state.timeout(60_000), Some(1000));
         assert_eq!(state.tick(999, 60_000), Tick::Idle);
         assert_eq!(state.tick(1000, 60_000), Tick::Keepalive);
@@ -192,4 +193,71 @@ fn a_legacy_replica_may_be_silent() {
     assert_eq!(state.finish_transfer(0), Ok(AfterTransfer::Stream));
     assert_eq!(state.tick(1_000_000, 60_000), Tick::Idle);
     assert!(state.is_legacy());
+}
+
+#[test]
+fn beside_a_payload_the_stream_flows_at_once() {
+    let mut state = ReplicaState::new(0);
+    assert_eq!(
+        replconf(&mut state, 0, "listening-port 6380 capa eof capa rdb-channel-repl"),
+        Ok(Replconf::Ok)
+    );
+    state.wait_channel(0).expect("in order");
+    assert_eq!((state.info_state(), state.takes_stream()), (Some("wait_bgsave"), false));
+    assert_eq!(state.tick(1_000_000, 1000), Tick::Idle, "a newline would be taken for a part of the stream");
+    state.stream_beside(0, Offset(100)).expect("in order");
+    assert_eq!((state.info_state(), state.info_type()), (Some("send_bulk_and_stream"), "main-channel"));
+    assert!(state.takes_stream() && !state.is_online());
+    assert_eq!(state.base(), Some(Offset(100)));
+    assert_eq!(state.tick(1_000_000, 1000), Tick::Idle, "it loads, and need not say so");
+    assert_eq!(replconf(&mut state, 0, "ack 100"), Ok(Replconf::Ack { starts_stream: true }));
+    assert_eq!(
+        (state.phase(), state.info_state(), state.info_type()),
+        (Phase::Online, Some("online"), "replica")
+    );
+    assert_eq!(state.tick(1_000_000, 1000), Tick::TimedOut);
+
+    let mut state = ReplicaState::new(0);
+    assert_eq!(replconf(&mut state, 0, "set-rdb-client-id 6"), Ok(Replconf::RdbClient(6)));
+    assert_eq!(state.rdb_client(), Some(6));
+    state.stream_beside(0, Offset(100)).expect("in order");
+    assert_eq!(state.info_state(), Some("bg_transfer"));
+    for mut state in
+        [replica(Phase::Online, PayloadForm::Mark), replica(Phase::WaitSnapshot, PayloadForm::Mark)]
+    {
+        assert!(state.stream_beside(0, Offset(100)).is_err() && state.wait_channel(0).is_err());
+    }
+}
+
+#[test]
+fn the_connection_for_a_payload_says_whose_it_is() {
+    let mut state = ReplicaState::new(0);
+    let request = "capa eof rdb-only 1 rdb-channel 1 listening-port 6380 version 9.1.2";
+    assert_eq!(replconf(&mut state, 0, request), Ok(Replconf::Ok));
+    assert_eq!(state.payload_channel(), Some(ChannelForm::Valkey));
+    assert_eq!(
+        state.reader(),
+        Reader::UpTo(SnapshotForm::Valkey80),
+        "it is a replica, and no tool that keeps the bytes"
+    );
+    state.wait_snapshot(0, true).expect("in order");
+    assert_eq!((state.info_state(), state.info_type()), (Some("wait_bgsave"), "rdb-channel"));
+    state.announce(Offset(7)).expect("in order");
+    state.start_transfer(0, PayloadForm::Mark).expect("in order");
+    assert_eq!(state.info_state(), Some("wait_bgsave"));
+    assert_eq!(state.tick(1000, 1000), Tick::TimedOut, "a payload that does not get through");
+    assert_eq!(state.finish_transfer(0), Ok(AfterTransfer::Close));
+
+    let mut state = ReplicaState::new(0);
+    let request = "capa eof rdb-only 1 rdb-channel 1 main-ch-client-id 6 listening-port 6380";
+    assert_eq!(replconf(&mut state, 0, request), Ok(Replconf::Ok));
+    assert_eq!((state.payload_channel(), state.main_client()), (Some(ChannelForm::Redis), Some(6)));
+    assert_eq!(state.reader(), Reader::UpTo(SnapshotForm::Redis12));
+    let mut main = ReplicaState::new(0);
+    assert_eq!(replconf(&mut main, 0, "version 9.1.2"), Ok(Replconf::Ok));
+    state.belongs_to(&main);
+    assert_eq!(state.reader(), Reader::UpTo(SnapshotForm::Valkey80));
+    for wrong in ["rdb-channel 2", "rdb-channel yes", "main-ch-client-id -1", "set-rdb-client-id x"] {
+        assert_eq!(replconf(&mut state, 0, wrong), Err(ReplconfError::NotANumber), "{wrong}");
+    }
 }

@@ -125,6 +125,48 @@ fn back_to_a_peer_that_cannot_be_asked_about_names() {
     }
 }
 
+/// A master does not know that it has a successor, and goes on for a while, with one of its replicas: pings, messages, no writes.
+fn goes_on_beside_its_successor(successor: Launch) -> Server {
+    let master = saving().start();
+    let one = successor.follow(&master).start();
+    one.wait_for_link();
+    let two = saving().follow(&master).start();
+    two.wait_for_link();
+    master.ok(&["SET k 1", "SELECT 3"]);
+    one.wait_for_offset_of(&master);
+    assert_eq!(one.run("REPLICAOF NO ONE"), "OK");
+    let (_, parted) = master.position();
+    one.ok(&["SET k 2"]);
+    assert_eq!(master.run("PUBLISH channel message"), "0");
+    wait("pings and messages stand in the old master's log", || master.position().1 > parted + 60);
+    two.wait_for_offset_of(&master);
+    two.replicate(&one);
+    master.replicate(&one);
+    two.assert_same_data_as(&one);
+    master.assert_same_data_as(&one);
+    for follower in [&two, &master] {
+        let why = follower.run("REPLICATION WHY 1");
+        assert!(why.contains("the master continues"), "{why}");
+    }
+    one
+}
+
+#[test]
+fn a_master_that_goes_on_beside_its_successor_without_a_write() {
+    let one = goes_on_beside_its_successor(saving());
+    assert_eq!(given(&one), (0, 2));
+}
+
+#[test]
+fn the_successor_may_be_a_redis() {
+    for (what, peer) in [("redis-server", redis_server()), ("valkey-server", valkey_server())] {
+        match peer {
+            Some(program) => drop(goes_on_beside_its_successor(Server::peer(&program).unsaved())),
+            None => skipped(what),
+        }
+    }
+}
+
 #[test]
 fn away_during_two_failovers() {
     let (master, one) = pair();

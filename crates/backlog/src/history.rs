@@ -191,6 +191,20 @@ impl History {
         self.ancestors.clear();
     }
 
+    /// What was held beyond `at` is given up: nothing is in common any more with what came before under other names.
+    ///
+    /// ```
+    /// # use backlog::{History, Offset, ReplicationId};
+    /// let mut rng = fastrand::Rng::with_seed(1);
+    /// let mut history = History::new(ReplicationId::random(&mut rng));
+    /// history.promote(ReplicationId::random(&mut rng), Offset(30));
+    /// history.cut(Offset(20));
+    /// assert_eq!(history.ancestors()[0].valid_to, Offset(20));
+    /// ```
+    pub fn cut(&mut self, at: Offset) {
+        self.hold_to(at);
+    }
+
     /// Keeps the invariant for an instance that stands at `at`.
     fn hold_to(&mut self, at: Offset) {
         let (id, mut reach) = (self.id, at);

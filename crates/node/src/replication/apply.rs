@@ -1,6 +1,7 @@
 //! Applying the master's stream: the commands are executed, and their very bytes go into this instance's own log, from
 //! which its replicas are fed.
 
+use backlog::Offset;
 use resp::{Args, Form, OwnedArgs, Parsed, ReplyBuf, RequestLimits, RequestParser};
 
 use commands::{CommandSpec, Ctx, ExpiryMode, Handler};
@@ -184,6 +185,7 @@ impl Node {
                 queue.push((request.spec, OwnedArgs::from_args(args)));
                 return;
             }
+            self.replication.touch();
             for (spec, args) in applier.transaction.take().unwrap_or_default() {
                 self.apply_command(applier, spec, args.as_args());
             }
@@ -202,10 +204,24 @@ impl Node {
                 // The answer counts everything before the question.
                 self.log_applied(applier, &input[*unlogged..request.start]);
                 *unlogged = request.start;
+                self.quiet_from(request.start - *unlogged);
                 self.acknowledge();
             }
-            _ => self.apply_command(applier, request.spec, args),
+            "ping" | "replconf" | "select" | "publish" | "spublish" => {
+                self.quiet_from(request.start - *unlogged);
+                self.apply_command(applier, request.spec, args);
+            }
+            _ => {
+                self.replication.touch();
+                self.apply_command(applier, request.spec, args);
+            }
         }
+    }
+
+    /// A command that changes no data stands so many bytes behind the end of the log.
+    fn quiet_from(&mut self, behind: usize) {
+        let at = Offset(self.replication.log.end().0 + behind as u64);
+        self.replication.quiet_from(at);
     }
 
     fn acknowledge(&mut self) {

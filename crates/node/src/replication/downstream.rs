@@ -397,7 +397,9 @@ impl Node {
         let ping_ms = settings.repl_ping_replica_period * 1000;
         let ttl_ms = settings.repl_backlog_ttl * 1000;
         let has_replicas = !self.replication.replicas.is_empty();
-        let pings = !self.replication.is_replica() && has_replicas && self.replication.failover.is_none();
+        // During a shutdown none: its snapshot would lack them, and replicas would stand beyond it.
+        let leaving = self.replication.failover.is_some() || self.persistence.shutdown.is_some();
+        let pings = !self.replication.is_replica() && has_replicas && !leaving;
         if pings && now_ms >= self.replication.last_ping_ms + ping_ms {
             self.replication.last_ping_ms = now_ms;
             self.replication.log_control(&[b"PING"]);

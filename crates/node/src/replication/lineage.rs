@@ -4,8 +4,18 @@
 //! the start, has taken a new name for what it is going to write. Until it writes something, what it holds is still a position of
 //! the history that it comes from, and if it follows a master again it may continue there. Messages go into the log too, but
 //! change no data: they are taken back.
+//!
+//! The same holds for the end of any log. Pings and messages behind the last write are bytes of a history, but not of the data: a
+//! master that goes on beside its successor until somebody tells it has written some, and its other replicas hold them. They
+//! may continue where they agree with the successor about the data:
+//!
+//! ```text
+//!   old master   ── writes ──┤ ping, message, ping ──▶
+//!   promoted     ── writes ──┤ ping ┤ writes of its own ──▶
+//!                            └ quiet since here: the same data
+//! ```
 
-use backlog::{Offset, ReplicationId};
+use backlog::{MAX_ANCESTORS, Offset, ReplicationId};
 use psync::replica::Resume;
 
 use super::Replication;
@@ -23,11 +33,29 @@ pub(crate) struct Untouched {
     stream_db: usize,
 }
 
+/// That the log holds nothing from here on that has changed data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Quiet {
+    since: Offset,
+    /// The database that was selected in the stream there.
+    stream_db: usize,
+}
+
 impl Replication {
     /// Data have changed: what is held from now on has one name only.
     #[inline]
     pub fn touch(&mut self) {
         self.untouched = None;
+        self.quiet = None;
+    }
+
+    /// What comes into the log at `at` changes no data, and what comes from there on neither until [`Replication::touch`] is called.
+    #[inline]
+    pub fn quiet_from(&mut self, at: Offset) {
+        if self.quiet.is_none() {
+            let stream_db = self.stream_db.or(self.untouched_db()).unwrap_or(0);
+            self.quiet = Some(Quiet { since: at, stream_db });
+        }
     }
 
     /// The database that was selected where the present name was taken, as long as nothing has come of it.
@@ -55,6 +83,19 @@ impl Replication {
         if offers.is_empty() {
             offers.push(Resume { id: identity.id, applied: identity.offset });
         }
+        if let Some(quiet) = self.quiet {
+            // The bytes that are given up may come again: that costs less than the data.
+            let earlier = self.history.ancestors().iter().filter(|past| past.valid_to >= quiet.since);
+            let own = self.name_is_known.then_some(identity.id);
+            for id in own.into_iter().chain(earlier.map(|past| past.id)) {
+                let offer = Resume { id, applied: quiet.since };
+                if !offers.contains(&offer) {
+                    offers.push(offer);
+                }
+            }
+        }
+        // As many as a peer listens to.
+        offers.truncate(MAX_ANCESTORS + 1);
         offers
     }
 
@@ -62,14 +103,17 @@ impl Replication {
     pub fn take_name(&mut self, accepted: Resume) -> bool {
         let untouched = self.untouched.take();
         self.name_is_known = true;
-        if accepted.id == *self.history.id() {
+        if accepted.id == *self.history.id() && accepted.applied == self.log.end() {
             return false;
         }
+        let quiet = self.quiet.take().filter(|quiet| quiet.since == accepted.applied);
         if !self.log.truncate(accepted.applied) {
             self.log.restart(accepted.applied);
         }
         self.history.follow(accepted.id, accepted.applied);
-        self.select(untouched.map_or(0, |untouched| untouched.stream_db));
+        self.history.cut(accepted.applied);
+        let stream_db = quiet.map(|quiet| quiet.stream_db).or(untouched.map(|untouched| untouched.stream_db));
+        self.select(stream_db.unwrap_or(0));
         true
     }
 
@@ -137,6 +181,52 @@ mod tests {
         assert_eq!(replication.stream_db(), 3, "as the master's stream has it");
         assert!(replication.log.covers(Offset(1000)), "what was kept for others is still there");
         assert_eq!(replication.offers(), [held]);
+    }
+
+    #[test]
+    fn what_changes_no_data_is_given_up_for_the_history_of_a_successor() {
+        let (mut replication, held) = follower();
+        replication.quiet_from(Offset(1014));
+        replication.log.append(b"*1\r\n$4\r\nPING\r\n");
+        let whole = Resume { id: held.id, applied: Offset(1028) };
+        assert_eq!(replication.offers(), [whole, held]);
+        assert!(!replication.take_name(whole), "the master has it all");
+        assert_eq!(replication.offers(), [whole, held]);
+        assert!(replication.take_name(held));
+        assert_eq!((replication.log.end(), replication.stream_db()), (held.applied, 3));
+        assert_eq!(replication.offers(), [held]);
+    }
+
+    #[test]
+    fn a_write_between_messages_is_no_quiet() {
+        let mut replication = replication();
+        replication.name_is_told();
+        let offers = |replication: &Replication| {
+            replication.offers().iter().map(|offer| offer.applied.0).collect::<Vec<_>>()
+        };
+        effect(&mut replication, 0, &[b"SET", b"a", b"1"]);
+        let written = replication.log.end().0;
+        message(&mut replication);
+        replication.log_control(&[b"PING"]);
+        assert_eq!(offers(&replication), [replication.log.end().0, written]);
+        // In one transaction with a write, before it or behind it, a message is no quiet either.
+        for order in [[true, false], [false, true]] {
+            replication.begin_transaction();
+            for write in order {
+                match write {
+                    true => effect(&mut replication, 0, &[b"SET", b"a", b"1"]),
+                    false => message(&mut replication),
+                }
+            }
+            replication.end_transaction();
+            assert_eq!(offers(&replication), [replication.log.end().0]);
+        }
+        let before = replication.log.end().0;
+        replication.begin_transaction();
+        message(&mut replication);
+        message(&mut replication);
+        replication.end_transaction();
+        assert_eq!(offers(&replication), [replication.log.end().0, before]);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use resp::Args;
 use crate::action::{ConnId, JobId};
 use crate::snapshot::SnapshotIdentity;
 use failover::Failover;
-use lineage::Untouched;
+use lineage::{Quiet, Untouched};
 use spill::Spill;
 use synclog::SyncLog;
 use upstream::Upstream;
@@ -61,6 +61,8 @@ pub(crate) struct Replication {
     stream_db: Option<usize>,
     /// No data have been changed since this instance took a new name for what it holds.
     untouched: Option<Untouched>,
+    /// The end of the log is of no consequence for the data.
+    quiet: Option<Quiet>,
     /// Somebody else knows the present name of the history.
     name_is_known: bool,
     /// Until then what has expired is left alone, unless something is written (monotonic milliseconds).
@@ -104,6 +106,7 @@ impl Replication {
             logging: false,
             stream_db: None,
             untouched: None,
+            quiet: None,
             name_is_known: false,
             rest_until_ms: 0,
             transaction: None,
@@ -293,10 +296,14 @@ impl Replication {
 
     /// A message: it changes nothing, but the subscribers of replicas are to hear it too.
     pub fn log_message(&mut self, db: usize, args: Args<'_>) {
-        let untouched = self.untouched;
+        // In a transaction that writes it belongs to what is written.
+        if self.transaction.as_ref().is_none_or(|open| open.count == 0) {
+            self.quiet_from(self.log.end());
+        }
+        let marks = (self.untouched, self.quiet);
         let effects = Effects { dirty: 1, ..Effects::default() };
         self.log_effects(&effects, db, args, None);
-        self.untouched = untouched;
+        (self.untouched, self.quiet) = marks;
     }
 
     fn select_in_log(&mut self, db: usize) {
@@ -319,6 +326,7 @@ impl Replication {
 
     /// A command of the replication itself, which concerns no database.
     pub fn log_control(&mut self, command: &[&[u8]]) {
+        self.quiet_from(self.log.end());
         self.scratch.clear();
         resp::encode_request(&mut self.scratch, command);
         self.log.append(&self.scratch);

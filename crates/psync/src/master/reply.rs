@@ -47,7 +47,7 @@ pub fn continue_line(id: &ReplicationId, capabilities: Capabilities) -> Vec<u8> 
 pub fn lineage_line(offers: &[Resume], history: &History, log: &Log) -> Vec<u8> {
     let possible = |offer: &&Resume| history.can_continue(&offer.id, offer.applied, log).is_possible();
     match offers.iter().find(possible) {
-        Some(offer) => format!("+{}\r\n", offer.id).into_bytes(),
+        Some(offer) => format!("+{offer}\r\n").into_bytes(),
         None => [LINEAGE_UNKNOWN, b"\r\n"].concat(),
     }
 }
@@ -70,7 +70,8 @@ mod tests {
         let log = Log::new(Offset(100), 1 << 20);
         let offer = |c, at| Resume { id: name(c), applied: Offset(at) };
         let line = |offers: &[Resume]| String::from_utf8(lineage_line(offers, &history, &log)).expect("text");
-        assert_eq!(line(&[offer("x", 100), offer("a", 100), offer("b", 100)]), format!("+{}\r\n", name("a")));
+        assert_eq!(line(&[offer("x", 100), offer("a", 100), offer("b", 100)]), format!("+{}:100\r\n", name("a")));
+        assert_eq!(line(&[offer("a", 101), offer("a", 100)]), format!("+{}:100\r\n", name("a")));
         assert_eq!(line(&[offer("a", 101), offer("b", 99)]), "+NONE\r\n");
         assert_eq!(
             continue_line(&id, Capabilities { eof: true, ..Capabilities::default() }),

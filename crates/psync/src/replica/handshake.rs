@@ -238,10 +238,11 @@ impl Handshake {
         if config.alternatives.is_empty() {
             return;
         }
-        let chosen = line.strip_prefix(b"+").and_then(|id| ReplicationId::from_bytes(id).ok());
+        let chosen = line.strip_prefix(b"+").map(String::from_utf8_lossy);
+        let chosen = offers(config).find(|offer| chosen.as_deref() == Some(offer.to_string().as_str()));
         self.consulted = chosen.is_some() || line == LINEAGE_UNKNOWN;
-        if let Some(chosen) = offers(config).find(|offer| Some(offer.id) == chosen) {
-            self.offer = Some(chosen);
+        if chosen.is_some() {
+            self.offer = chosen;
         }
     }
 

@@ -1,7 +1,7 @@
 //! The servers and tools of others.
 //!
 //! Where one is not installed the tests that need it say so and pass. With `TANDEM_REQUIRE_PEERS` set they fail instead, so
-//! that a machine that is meant to run them cannot leave them out unnoticed.
+//! that a machine that is meant to run them cannot leave them out unnoticed; with `all` also those that need a Redis 8 or a Valkey.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -26,23 +26,33 @@ pub fn redis_cli() -> Option<PathBuf> {
     required("redis-cli", find(&search_path(), "redis-cli"))
 }
 
-/// A Valkey server of version 9, from `$PEERS/bin`, the default place of that, or `PATH`. Debian has none, so it is never
-/// required.
+/// A Valkey server of version 9, from `$PEERS/bin`, the default place of that, or `PATH`. `tests/peers.sh` installs it there.
+///
+/// # Panics
+///
+/// If there is none and `TANDEM_REQUIRE_PEERS` is `all`.
 #[must_use]
 pub fn valkey_server() -> Option<PathBuf> {
-    let found = find(&search_path(), "valkey-server");
-    if found.is_none() {
-        skipped("valkey-server");
-    }
-    found
+    newer("valkey-server")
 }
 
-/// A Redis server of version 8, installed as `redis8-server` where the others are. Never required either.
+/// A Redis server of version 8, installed as `redis8-server` where the others are.
+///
+/// # Panics
+///
+/// If there is none and `TANDEM_REQUIRE_PEERS` is `all`.
 #[must_use]
 pub fn redis8_server() -> Option<PathBuf> {
-    let found = find(&search_path(), "redis8-server");
+    newer("redis8-server")
+}
+
+/// A server that this release of Debian does not have.
+fn newer(program: &str) -> Option<PathBuf> {
+    let found = find(&search_path(), program);
     if found.is_none() {
-        skipped("redis8-server");
+        let wanted = std::env::var("TANDEM_REQUIRE_PEERS").is_ok_and(|which| which == "all");
+        assert!(!wanted, "{program} is required and not there");
+        skipped(program);
     }
     found
 }

@@ -70,7 +70,10 @@ mod tests {
         let log = Log::new(Offset(100), 1 << 20);
         let offer = |c, at| Resume { id: name(c), applied: Offset(at) };
         let line = |offers: &[Resume]| String::from_utf8(lineage_line(offers, &history, &log)).expect("text");
-        assert_eq!(line(&[offer("x", 100), offer("a", 100), offer("b", 100)]), format!("+{}:100\r\n", name("a")));
+        assert_eq!(
+            line(&[offer("x", 100), offer("a", 100), offer("b", 100)]),
+            format!("+{}:100\r\n", name("a"))
+        );
         assert_eq!(line(&[offer("a", 101), offer("a", 100)]), format!("+{}:100\r\n", name("a")));
         assert_eq!(line(&[offer("a", 101), offer("b", 99)]), "+NONE\r\n");
         assert_eq!(

@@ -57,6 +57,21 @@ fn newer(program: &str) -> Option<PathBuf> {
     found
 }
 
+/// The programs of Redis and Valkey that check append only files, as far as they are here.
+#[must_use]
+pub fn aof_checkers() -> Vec<PathBuf> {
+    // Redis 8's knows what it is by its name, and ours has another.
+    let names = ["redis-check-aof", "valkey-check-aof"];
+    let found = names.map(|name| (name, find(&search_path(), name)));
+    let here = found.into_iter().filter_map(|(name, path)| {
+        if path.is_none() {
+            skipped(name);
+        }
+        path
+    });
+    here.collect()
+}
+
 /// The command-line clients of Redis 7.0, Redis 8 and Valkey 9, as far as they are here.
 #[must_use]
 pub fn command_line_clients() -> Vec<PathBuf> {

@@ -91,6 +91,17 @@ impl Server {
         });
     }
 
+    /// Starts it on its directory, and waits until it has ended by itself; what it said.
+    ///
+    /// # Panics
+    ///
+    /// If it does not end, or runs already.
+    #[must_use]
+    pub fn fail_to_start_again(&self) -> String {
+        assert!(self.child.is_none(), "the server runs already");
+        self.launch.fail().log
+    }
+
     /// As [`Server::start_again`], with more options.
     pub fn start_again_with(&mut self, args: &[&str]) {
         self.launch.args.extend(args.iter().map(|&arg| arg.to_owned()));

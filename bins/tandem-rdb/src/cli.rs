@@ -16,7 +16,7 @@ pub struct Cli {
 
 #[derive(Subcommand, Debug)]
 pub enum Command {
-    /// Reads a file to its end, and says where and in which key it is broken
+    /// Reads a file to its end, and says where and in which key it is broken; of an append only file every part
     Check(CheckArgs),
     /// Counts keys and bytes: by type, by prefix, the largest, and when keys expire
     Stats(StatsArgs),
@@ -26,12 +26,32 @@ pub enum Command {
     Diff(DiffArgs),
     /// Writes a file's content in another version of the format
     Convert(ConvertArgs),
+    /// Copies an append only file up to a moment: what came later is left out
+    Recover(RecoverArgs),
 }
 
 #[derive(Args, Debug)]
 pub struct CheckArgs {
-    /// The file; - is the standard input
+    /// The file; - is the standard input. Of an append only file: its folder, its manifest, or one of its parts
     pub file: PathBuf,
+    /// Cut an append only file back to where it is whole, if nothing but its end is missing
+    #[arg(long)]
+    pub fix: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("until").required(true))]
+pub struct RecoverArgs {
+    /// The folder of the append only file, or its manifest
+    pub from: PathBuf,
+    /// The folder to make; it must not be there yet
+    pub to: PathBuf,
+    /// Leave out what was written after this time, in milliseconds since the Unix epoch
+    #[arg(long, value_name = "MS", group = "until")]
+    pub until_ms: Option<u64>,
+    /// Leave out what the replication history has behind this offset
+    #[arg(long, value_name = "N", group = "until")]
+    pub until_offset: Option<u64>,
 }
 
 #[derive(Args, Debug)]

@@ -3,6 +3,7 @@
 //! Everything that is read goes through [`source::Source`], which opens the file, shows progress, and says of an error where in the
 //! file it is and which key it is in. What is printed is data; what went wrong goes to the standard error.
 
+mod aof;
 mod check;
 mod cli;
 mod convert;
@@ -33,7 +34,9 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut out = std::io::BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
     let outcome = match cli.command {
+        Command::Check(args) if aof::is_one(&args.file) => aof::check(&args, &mut out),
         Command::Check(args) => check::run(&args, &mut out),
+        Command::Recover(args) => aof::recover(&args, &mut out),
         Command::Stats(args) => stats::run(&args, &mut out),
         Command::Json(args) => json::run(&args, &mut out),
         Command::Diff(args) => diff::run(&args, &mut out),

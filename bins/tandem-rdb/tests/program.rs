@@ -64,6 +64,63 @@ fn dump(options: WriteOptions, timed_field: bool) -> Vec<u8> {
     w.take()
 }
 
+/// An append only file in a folder: a base of commands, and three spans.
+fn log_in(files: &Files) -> PathBuf {
+    use backlog::{Offset, ReplicationId};
+    let folder = files.path("log");
+    std::fs::create_dir(&folder).unwrap();
+    let set = |key: &str| format!("*3\r\n$3\r\nSET\r\n$1\r\n{key}\r\n$1\r\n1\r\n").into_bytes();
+    let mut bytes = Vec::new();
+    aof::Writer::select(&mut bytes, 0);
+    let id = ReplicationId::ZERO;
+    aof::Writer::history(&mut bytes, aof::History { id, offset: Offset(100), db: 0, unix_ms: 1 }, &[]);
+    for (number, key) in (0..).zip(["a", "b", "c"]) {
+        aof::Writer::span(&mut bytes, Offset(100 + 27 * number), 1000 * (number + 1), &[&set(key)]);
+    }
+    std::fs::write(folder.join("f.1.incr.aof"), bytes).unwrap();
+    let manifest = "file f.1.base.aof seq 1 type b\nfile f.1.incr.aof seq 1 type i\n";
+    std::fs::write(folder.join("f.manifest"), manifest).unwrap();
+    std::fs::write(folder.join("f.1.base.aof"), set("x")).unwrap();
+    folder
+}
+
+#[test]
+fn an_append_only_file_is_checked_and_mended() {
+    let files = Files::new();
+    let folder = log_in(&files);
+    let out = text(&run("check", &[&folder], &[]), 0);
+    assert!(out.contains("history 0000000000000000000000000000000000000000 up to offset 181"), "{out}");
+    let part = folder.join("f.1.incr.aof");
+    let bytes = std::fs::read(&part).unwrap();
+    std::fs::write(&part, &bytes[..bytes.len() - 3]).unwrap();
+    let out = text(&run("check", &[&folder], &[]), 1);
+    assert!(out.contains("cut off: it is whole up to byte"), "{out}");
+    let out = text(&run("check", &[&folder.join("f.manifest")], &["--fix"]), 0);
+    assert!(out.contains("cut back to"), "{out}");
+    let mut flipped = bytes.clone();
+    let at = flipped.windows(3).rposition(|part| part == b"c\r\n").unwrap();
+    flipped[at] = b'd';
+    std::fs::write(&part, &flipped).unwrap();
+    let out = text(&run("check", &[&part], &[]), 1);
+    assert!(out.contains("the checksum of the 27 bytes from byte"), "{out}");
+}
+
+#[test]
+fn an_append_only_file_is_recovered_to_a_moment() {
+    let files = Files::new();
+    let folder = log_in(&files);
+    for (option, until, left) in
+        [("--until-ms", "2500", 2), ("--until-offset", "127", 1), ("--until-ms", "9000", 3)]
+    {
+        let to = files.path(&format!("to-{until}"));
+        text(&run("recover", &[&folder, &to], &[option, until]), 0);
+        let out = text(&run("check", &[&to], &[]), 0);
+        assert!(out.contains(&format!("in {left} spans")), "{out}");
+        // What is there is not overwritten.
+        text(&run("recover", &[&folder, &to], &[option, until]), 2);
+    }
+}
+
 struct Files(tempfile::TempDir);
 
 impl Files {

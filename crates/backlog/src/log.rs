@@ -155,6 +155,22 @@ impl Log {
         Some(Slices::new(head, self.blocks.range(index + 1..), self.tail.bytes()))
     }
 
+    /// The bytes between two positions; `None` if the log does not cover them.
+    pub fn copy(&self, from: Offset, to: Offset) -> Option<Vec<u8>> {
+        let mut left = usize::try_from(to.checked_since(from)?).ok().filter(|_| to <= self.end())?;
+        let slices = self.slices(from)?;
+        let mut bytes = Vec::with_capacity(left);
+        for slice in slices {
+            let now = slice.len().min(left);
+            bytes.extend_from_slice(&slice[..now]);
+            left -= now;
+            if left == 0 {
+                break;
+            }
+        }
+        Some(bytes)
+    }
+
     /// How many bytes the log keeps for peers that come back.
     pub fn capacity(&self) -> usize {
         self.capacity

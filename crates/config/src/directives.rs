@@ -47,7 +47,7 @@ const fn int(min: i64, max: i64) -> Kind {
 }
 
 // Why a directive has no effect. "yet" marks what is planned.
-const NO_AOF: &str = "there is no append only file yet";
+const GOES_ON: &str = "a replica whose disk fails goes on, and tries again";
 const NO_CLUSTER: &str = "there is no cluster mode";
 const NO_DHE: &str = "only elliptic curves are used to agree on keys";
 const NO_SESSION_TIME: &str = "a session can be resumed until the cache is full or the keys change";
@@ -102,18 +102,18 @@ static DIRECTIVES: &[Directive] = &[
     row("activedefrag", Bool, "no").inert(NO_DEFRAG),
     row("activerehashing", Bool, "yes").inert("the table grows a little at a time and is never rehashed as a whole"),
     row("always-show-logo", Bool, "no").immutable(),
-    row("aof-disable-auto-gc", Bool, "no").hidden().inert(NO_AOF),
-    row("aof-load-truncated", Bool, "yes").inert(NO_AOF),
+    row("aof-disable-auto-gc", Bool, "no").hidden(),
+    row("aof-load-truncated", Bool, "yes"),
     row("aof-rewrite-cpulist", TEXT, "").immutable().alias(&["aof_rewrite_cpulist"]).inert(NO_CPU_LISTS),
-    row("aof-rewrite-incremental-fsync", Bool, "yes").inert(NO_AOF),
-    row("aof-timestamp-enabled", Bool, "no").inert(NO_AOF),
-    row("aof-use-rdb-preamble", Bool, "yes").inert(NO_AOF),
-    row("appenddirname", Text(Rule::FileName), "appendonlydir").immutable().inert(NO_AOF),
-    row("appendfilename", Text(Rule::FileName), "appendonly.aof").immutable().inert(NO_AOF),
-    row("appendfsync", Word(AppendFsync::WORDS), "everysec").inert(NO_AOF),
-    row("appendonly", Bool, "no").inert(NO_AOF),
-    row("auto-aof-rewrite-min-size", SIZE, "67108864").inert(NO_AOF),
-    row("auto-aof-rewrite-percentage", COUNT, "100").inert(NO_AOF),
+    row("aof-rewrite-incremental-fsync", Bool, "yes"),
+    row("aof-timestamp-enabled", Bool, "no"),
+    row("aof-use-rdb-preamble", Bool, "yes"),
+    row("appenddirname", Text(Rule::FileName), "appendonlydir").immutable(),
+    row("appendfilename", Text(Rule::FileName), "appendonly.aof").immutable(),
+    row("appendfsync", Word(AppendFsync::WORDS), "everysec"),
+    row("appendonly", Bool, "no"),
+    row("auto-aof-rewrite-min-size", SIZE, "67108864"),
+    row("auto-aof-rewrite-percentage", COUNT, "100"),
     row("availability-zone", TEXT, ""),
     row("bgsave-cpulist", TEXT, "").immutable().alias(&["bgsave_cpulist"]).inert(NO_CPU_LISTS),
     row("bind", Words, "* -::*"),
@@ -227,7 +227,7 @@ static DIRECTIVES: &[Directive] = &[
     row("min-string-size-avoid-copy-reply", COUNT, "16384").hidden().inert(INTERNAL),
     row("min-string-size-avoid-copy-reply-threaded", COUNT, "65536").hidden().inert(INTERNAL),
     row("mptcp", Bool, "no").immutable().inert("connections are plain TCP"),
-    row("no-appendfsync-on-rewrite", Bool, "no").inert(NO_AOF),
+    row("no-appendfsync-on-rewrite", Bool, "no"),
     row("notify-keyspace-events", Events, ""),
     row("oom-score-adj", Word(OOM), "no").inert(NO_OOM),
     row("oom-score-adj-values", OomScores, "0 200 800").inert(NO_OOM),
@@ -269,7 +269,7 @@ static DIRECTIVES: &[Directive] = &[
     row("replica-announce-port", PORT, "0").alias(&["slave-announce-port"]),
     row("replica-announced", Bool, "yes"),
     row("replica-full-sync-buffer-limit", SIZE, "0"),
-    row("replica-ignore-disk-write-errors", Bool, "no").inert(NO_AOF),
+    row("replica-ignore-disk-write-errors", Bool, "no").inert(GOES_ON),
     row("replica-ignore-maxmemory", Bool, "yes").alias(&["slave-ignore-maxmemory"]),
     row("replica-lazy-flush", Bool, "yes").alias(&["slave-lazy-flush"]).inert(ALWAYS_LAZY),
     row("replica-priority", COUNT, "100").alias(&["slave-priority"]),

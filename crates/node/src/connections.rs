@@ -149,7 +149,10 @@ impl Node {
             self.adopt_script_caller(session);
             return;
         }
-        if !session.listed && session.reply_pending() > 0 {
+        if session.last_write > self.aof.gate && session.reply_pending() > 0 {
+            self.hold_replies(&mut session);
+        }
+        if !session.held && !session.listed && session.reply_pending() > 0 {
             session.listed = true;
             self.writable.push(conn);
         }
@@ -160,8 +163,12 @@ impl Node {
     /// ever take the mark away again.
     pub(crate) fn list_writable(&mut self, conn: ConnId) {
         let log = &self.replication.log;
+        let limit = self.aof.limit(log.end());
         if let Some(session) = self.session(conn) {
-            let of_feed = session.replica.as_ref().is_some_and(|feed| feed.has_output(log));
+            if session.held {
+                return;
+            }
+            let of_feed = session.replica.as_ref().is_some_and(|feed| feed.has_output(log, limit));
             if session.listed || !(of_feed || session.reply_pending() > 0) {
                 return;
             }
@@ -387,11 +394,14 @@ impl Node {
         let Some(entry) = self.slots.get(conn.slot()) else { return };
         match &entry.slot {
             Slot::Client(session) if session.conn == conn => {
+                if session.held {
+                    return;
+                }
                 if session.reply_pending() > 0 {
                     slices.push(&session.reply.buf[session.reply_sent..]);
                 }
                 if let Some(feed) = &session.replica {
-                    feed.output(&self.replication.log, slices);
+                    feed.output(&self.replication.log, self.aof.limit(self.replication.log.end()), slices);
                 }
             }
             Slot::Upstream => {

@@ -70,7 +70,8 @@ impl Node {
                 Ok(Parsed::Request { end, argc, form }) => {
                     let inline = form == Form::Inline;
                     if argc > 0 {
-                        let mut request = Request { start: at, end, span, argc, inline, spec: None };
+                        let mut request =
+                            Request { start: at, end, next: end, span, argc, inline, spec: None };
                         if !inline {
                             let args = Args::new(input, &batch.spans[span..]);
                             request.spec = self.registry.resolve(args).ok();
@@ -79,9 +80,11 @@ impl Node {
                         batch.requests.push(request);
                     } else if let Some(last) = batch.requests.last_mut() {
                         // A blank request has no effect but its bytes.
-                        last.end = end;
+                        last.next = end;
                     } else {
-                        batch.requests.push(Request { start: at, end, span, argc: 0, inline, spec: None });
+                        let request =
+                            Request { start: at, end, next: end, span, argc: 0, inline, spec: None };
+                        batch.requests.push(request);
                     }
                     at = end;
                     // Inline arguments stand in the parser until it parses again, and what AUTH changes holds at once.
@@ -115,7 +118,7 @@ impl Node {
                 timer.finish(self);
                 return false;
             }
-            *at = request.end;
+            *at = request.next;
             if session.blocked.is_some() || session.close_after_reply {
                 timer.finish(self);
                 return number + 1 == batch.requests.len() && session.blocked.is_none();
@@ -574,6 +577,9 @@ impl Node {
                  during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the log for \
                  details about the RDB error.",
             );
+        }
+        if gate.aof_failing {
+            return Some(self.aof_error());
         }
         if gate.few_replicas {
             return Some("NOREPLICAS Not enough good replicas to write.");

@@ -32,6 +32,7 @@
 mod access;
 mod action;
 mod ahead;
+mod aof;
 mod batch;
 mod blocking;
 mod client_memory;
@@ -70,6 +71,8 @@ pub use action::{
     Action, Completion, ConnId, JobId, LoadError, LoadJob, LoadProgress, LoadSource, SaveJob, SaveReport,
     SaveTarget,
 };
+pub use aof::load::{AofChunk, AofItem, AofSummary};
+pub use aof::{AofBatch, AofBegin, AofEvent, AofOpen, AofPiece, AofSwitch, AofWork, ManifestFile};
 pub use node::{Boot, Node, Signal};
 pub use session::Peer;
 pub use stats::{CpuReading, MemoryReading};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::access::Access;
 use crate::action::{Action, Completion, ConnId, JobId};
+use crate::aof::Aof;
 use crate::batch::Batch;
 use crate::blocking::BlockedClients;
 use crate::client_memory::ClientMemory;
@@ -89,6 +90,8 @@ pub(crate) struct Gate {
     pub read_only: bool,
     pub stale: bool,
     pub persistence_failing: bool,
+    /// The append only file cannot be written.
+    pub aof_failing: bool,
     pub few_replicas: bool,
     pub paused: bool,
     /// Keys are on their way to another instance: what writes to them has to wait.
@@ -127,6 +130,7 @@ pub struct Node {
     pub(crate) actions: Vec<Action>,
     pub(crate) replication: Replication,
     pub(crate) persistence: Persistence,
+    pub(crate) aof: Aof,
     pub(crate) stats: Stats,
     pub(crate) access: Access,
     pub(crate) commandlog: CommandLogs,
@@ -202,6 +206,8 @@ pub(crate) struct DebugSwitches {
     pub no_small_replies: bool,
     /// A reload that waits for the dump file.
     pub reload: Option<crate::host::debug::reload::Reload>,
+    /// A client waits for the append only file to be loaded again.
+    pub loadaof: Option<ConnId>,
 }
 
 impl Default for DebugSwitches {
@@ -214,6 +220,7 @@ impl Default for DebugSwitches {
             asleep: false,
             no_small_replies: false,
             reload: None,
+            loadaof: None,
         }
     }
 }
@@ -256,6 +263,7 @@ impl Node {
             actions: Vec::new(),
             replication,
             persistence,
+            aof: Aof::default(),
             stats,
             access,
             commandlog: CommandLogs::default(),
@@ -366,6 +374,9 @@ impl Node {
             Completion::Saved(result) => self.save_finished(job, result),
             Completion::FileSent(result) => self.file_sent(job, result),
             Completion::LoadProgress(progress) => self.load_progress(job, progress),
+            Completion::AofBase(base) => self.aof_base_loaded(job, base),
+            Completion::AofChunk(chunk) => self.aof_chunk(job, &chunk),
+            Completion::AofLoaded(result) => self.aof_loaded(job, result),
             Completion::Loaded(result) => match &mut self.scripting.parked {
                 None => self.load_finished(job, result),
                 // The dataset under a script does not change.

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU64;
 use crate::action::{
     Action, ConnId, JobId, LoadError, LoadJob, LoadProgress, LoadSource, SaveJob, SaveReport, SaveTarget,
 };
+use crate::aof::load::AofLoading;
 use crate::node::Node;
 use crate::replication::upstream::Occasion;
 use crate::session::Blocked;
@@ -31,12 +32,14 @@ pub(crate) enum SaveKind {
     ReplicasByFile,
     /// For replicas, straight to their sockets.
     ReplicasByStream,
+    /// The base of the append only file.
+    Aof,
 }
 
 impl SaveKind {
     /// Whether the snapshot becomes the dump file.
     pub fn is_file(self) -> bool {
-        self != SaveKind::ReplicasByStream
+        !matches!(self, SaveKind::ReplicasByStream | SaveKind::Aof)
     }
 }
 
@@ -56,6 +59,16 @@ pub(crate) struct StartLoad {
     pub job: JobId,
     pub started: Now,
     pub progress: LoadProgress,
+    /// What comes of the append only file.
+    pub aof: Option<Box<AofLoading>>,
+    /// The dataset is there, and the append only file is being opened.
+    pub opens_aof: bool,
+}
+
+impl StartLoad {
+    pub fn new(job: JobId, started: Now) -> StartLoad {
+        StartLoad { job, started, progress: LoadProgress::default(), aof: None, opens_aof: false }
+    }
 }
 
 /// A shutdown under way.
@@ -124,12 +137,17 @@ impl Node {
     pub fn start(&mut self, now: Now) {
         self.set_now(now);
         self.started = now;
-        let job = self.new_job();
         let settings = self.config.settings();
         let expires = settings.replicaof.is_none() && !settings.import_mode;
         let options =
             LoadOptions { drop_expired_before: expires.then_some(now.unix_ms()), ..self.load_options() };
-        self.persistence.loading = Some(StartLoad { job, started: now, progress: LoadProgress::default() });
+        if self.config.settings().appendonly {
+            // What is over in the base may have been given more time since.
+            let options = LoadOptions { drop_expired_before: None, ..options };
+            return self.load_aof(options, None);
+        }
+        let job = self.new_job();
+        self.persistence.loading = Some(StartLoad::new(job, now));
         self.gate.loading = true;
         let source = LoadSource::File(self.rdb_path());
         self.actions.push(Action::Load(Box::new(LoadJob { id: job, source, options })));
@@ -180,10 +198,16 @@ impl Node {
                 return;
             }
         }
+        if self.config.settings().appendonly {
+            // There is no append only file yet: it begins with what has been loaded.
+            self.persistence.loading =
+                Some(StartLoad { opens_aof: true, ..StartLoad::new(loading.job, self.now) });
+            return self.begin_aof();
+        }
         self.begin_serving();
     }
 
-    fn begin_serving(&mut self) {
+    pub(crate) fn begin_serving(&mut self) {
         self.gate.loading = false;
         self.persistence.last_save_unix_s = self.now.unix_s();
         self.persistence.dirty = 0;
@@ -243,6 +267,21 @@ impl Node {
         form: SnapshotForm,
         contents: SnapshotFilter,
     ) -> JobId {
+        let target = if kind.is_file() { SaveTarget::File(self.rdb_path()) } else { SaveTarget::Stream };
+        let save = self.prepare_save(kind, form, contents, target);
+        let job = save.id;
+        self.actions.push(Action::Save(save));
+        job
+    }
+
+    /// The same, but that writing it is left to the caller.
+    pub(crate) fn prepare_save(
+        &mut self,
+        kind: SaveKind,
+        form: SnapshotForm,
+        contents: SnapshotFilter,
+        target: SaveTarget,
+    ) -> Box<SaveJob> {
         let job = self.new_job();
         let before = (self.boot.clock_ns)();
         let view = self.keyspace.freeze();
@@ -256,6 +295,7 @@ impl Node {
             functions: self.library_texts(),
             identity: self.replication.identity(),
             ancestors: self.replication.history.ancestors().to_vec(),
+            aof_base: kind == SaveKind::Aof,
         };
         let options = SnapshotOptions {
             compress: settings.rdbcompression,
@@ -263,9 +303,9 @@ impl Node {
             form,
             lossy: kind == SaveKind::ReplicasByStream,
             contents,
+            commands: false,
             key_delay_us: settings.rdb_key_save_delay.max(0) as u64,
         };
-        let target = if kind.is_file() { SaveTarget::File(self.rdb_path()) } else { SaveTarget::Stream };
         self.persistence.current = Some(CurrentSave {
             job,
             kind,
@@ -279,9 +319,7 @@ impl Node {
             self.persistence.dump_is_for_replicas = kind == SaveKind::ReplicasByFile && !self.persists();
         }
         self.persistence.last_attempt_ms = self.now.mono_ms();
-        let save = SaveJob { id: job, view, header, options, target, progress };
-        self.actions.push(Action::Save(Box::new(save)));
-        job
+        Box::new(SaveJob { id: job, view, header, options, target, progress })
     }
 
     /// A snapshot is written, or has failed.
@@ -311,6 +349,7 @@ impl Node {
             SaveKind::Behind(conn) => self.unblock(conn, |_| {}),
             SaveKind::Shutdown => self.shutdown_saved(&result),
             SaveKind::ReplicasByFile | SaveKind::ReplicasByStream => self.snapshot_for_replicas(job, &result),
+            SaveKind::Aof => self.base_saved(job, &result),
         }
         self.after_save();
     }
@@ -322,6 +361,7 @@ impl Node {
             match current.kind {
                 SaveKind::Client(conn) => self.answer_save(conn, &Err("cancelled".to_owned())),
                 SaveKind::Behind(conn) => self.unblock(conn, |_| {}),
+                SaveKind::Aof => self.aof.rewrite = None,
                 _ => {}
             }
         }
@@ -349,6 +389,7 @@ impl Node {
         }
         self.plan_full_syncs();
         self.start_scheduled_save();
+        self.start_scheduled_rewrite();
         self.begin_reload();
     }
 
@@ -502,6 +543,23 @@ impl Node {
         self.continue_shutdown();
     }
 
+    /// Says which replicas have not caught up before the shutdown.
+    fn tell_of_replicas(&self) {
+        let end = self.replication.log.end();
+        let (mut all, mut in_step) = (0, 0);
+        for (session, feed) in self.feeds().filter(|(_, feed)| feed.state.is_online()) {
+            all += 1;
+            let acked = feed.state.acked().unwrap_or_default();
+            if acked >= end {
+                in_step += 1;
+            } else {
+                let (addr, behind) = (&session.peer.addr, end.since(acked));
+                tracing::info!("Lagging replica {addr}: it has not acknowledged the last {behind} bytes");
+            }
+        }
+        tracing::info!("{in_step} of {all} replicas are in sync at the shutdown");
+    }
+
     /// The next step of a shutdown, if nothing has to be waited for.
     pub(crate) fn continue_shutdown(&mut self) {
         let now_ms = self.now.mono_ms();
@@ -512,10 +570,9 @@ impl Node {
                 return;
             }
             shutdown.waiting_for_replicas = false;
-            if lagging {
-                tracing::info!("Some replicas have not caught up before the shutdown.");
-            }
+            self.tell_of_replicas();
         }
+        let Some(shutdown) = &self.persistence.shutdown else { return };
         if !shutdown.save {
             return self.exit();
         }
@@ -537,9 +594,12 @@ impl Node {
     }
 
     fn shutdown_saved(&mut self, result: &Result<SaveReport, String>) {
-        let Some(shutdown) = &self.persistence.shutdown else { return };
+        let Some(shutdown) = &mut self.persistence.shutdown else { return };
         match result {
-            Ok(_) => self.exit(),
+            Ok(_) => {
+                shutdown.save = false;
+                self.exit();
+            }
             Err(_) if shutdown.force => self.exit(),
             Err(error) => {
                 tracing::warn!("Error trying to save the DB, can't exit: {error}");
@@ -562,6 +622,15 @@ impl Node {
     }
 
     fn exit(&mut self) {
+        if !self.gate.loading && !self.end_aof() {
+            let (now_ms, failing) = (self.now.mono_ms(), self.aof.is_failing());
+            let Some(shutdown) = &self.persistence.shutdown else { return };
+            let hopeless = failing && now_ms >= shutdown.deadline_ms;
+            if !shutdown.force && !hopeless {
+                return;
+            }
+            tracing::warn!("The append only file is left as it is");
+        }
         tracing::warn!("Tandem is now ready to exit, bye bye...");
         self.actions.push(Action::Exit { code: 0 });
     }

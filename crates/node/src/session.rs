@@ -93,8 +93,8 @@ pub(crate) enum ReplyMode {
 pub(crate) enum Blocked {
     /// SAVE, CONFIG REWRITE: the end of a job.
     Job(JobId),
-    /// WAIT: acknowledgements.
-    Wait { offset: backlog::Offset, replicas: i64, deadline_ms: Option<u64> },
+    /// WAIT: acknowledgements. WAITAOF: those of files, and of the own one or not.
+    Wait { offset: backlog::Offset, replicas: i64, local: Option<u8>, deadline_ms: Option<u64> },
     /// BLPOP and the like: a key. Which one and for how long is in [`Session::waiting`].
     Keys,
     /// The command that is at the front of the input is held back: by CLIENT PAUSE, or because a key that it would change is on its way
@@ -171,6 +171,8 @@ pub(crate) struct Session {
     pub close_after_reply: bool,
     /// Whether the driver has been told that there is output.
     pub listed: bool,
+    /// Its replies wait until what it has written stands in the append only file.
+    pub held: bool,
     /// The replica behind this connection, once it has sent REPLCONF or PSYNC.
     pub replica: Option<Box<ReplicaFeed>>,
     /// Offset of the log after the last write of this client, for WAIT.
@@ -226,6 +228,7 @@ impl Session {
             waiting: None,
             close_after_reply: false,
             listed: false,
+            held: false,
             replica: None,
             last_write: backlog::Offset(0),
             last_command: None,

@@ -4,6 +4,7 @@
 //! the bytes; the simulator runs them in place.
 
 mod batch;
+mod commands;
 mod crew;
 mod dataset;
 mod loader;
@@ -13,8 +14,8 @@ mod tests;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ::commands::transfer::{needs_field_expiry, write_entry};
 use backlog::{Offset, PastHistory, ReplicationId};
-use commands::transfer::{needs_field_expiry, write_entry};
 use keyspace::{FrozenKeyspace, Keyspace, Limits};
 pub use psync::master::{SnapshotFilter, SnapshotForm};
 use rdb::{Flavor, WriteOptions, Writer};
@@ -50,6 +51,8 @@ pub struct SnapshotHeader {
     pub identity: Option<SnapshotIdentity>,
     /// The names that its beginning had before, newest first.
     pub ancestors: Vec<PastHistory>,
+    /// It is the base of an append only file.
+    pub aof_base: bool,
 }
 
 /// How a snapshot is encoded.
@@ -66,6 +69,8 @@ pub struct SnapshotOptions {
     pub lossy: bool,
     /// Which part of the data is written.
     pub contents: SnapshotFilter,
+    /// As commands that make the dataset: an append only file without a preamble.
+    pub commands: bool,
     /// `rdb-key-save-delay`: microseconds to wait after each key, for tests of others. The writer then hands over small
     /// chunks; whoever runs it waits.
     pub key_delay_us: u64,
@@ -140,6 +145,9 @@ impl SnapshotWriter {
     /// Encodes everything and hands it to `sink` in chunks with the number of keys in each. Ends early, with `None`, when
     /// the sink answers `false`.
     pub fn run(self, sink: &mut dyn FnMut(Vec<u8>, u64) -> bool) -> Option<SaveReport> {
+        if self.options.commands {
+            return commands::run(self, sink);
+        }
         let mut writer = Writer::new(self.write_options());
         writer.header();
         self.aux_fields(&mut writer);
@@ -219,7 +227,7 @@ impl SnapshotWriter {
                 writer.aux(b"repl-lineage", names.join(",").as_bytes());
             }
         }
-        writer.aux(b"aof-base", b"0");
+        writer.aux(b"aof-base", if self.header.aof_base { b"1" } else { b"0" });
     }
 }
 

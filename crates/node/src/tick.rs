@@ -40,7 +40,11 @@ impl Node {
         }
         self.expire_waiting();
         self.expire_migrations();
+        self.begin_loadaof();
         if self.gate.loading || self.debug.pause_cron {
+            if self.is_opening() {
+                self.tick_aof();
+            }
             return;
         }
         self.end_pause();
@@ -60,6 +64,7 @@ impl Node {
         self.serve_ready();
         self.resume_served();
         self.look_after_saves();
+        self.tick_aof();
         self.check_clients();
         self.refresh_gate();
         if self.persistence.shutdown.is_some() {
@@ -287,6 +292,7 @@ impl Node {
                 && !replica
                 && settings.stop_writes_on_bgsave_error
                 && !settings.save.is_empty(),
+            aof_failing: self.aof.is_failing() && !replica,
             few_replicas: !replica
                 && settings.min_replicas_to_write > 0
                 && settings.min_replicas_max_lag > 0
@@ -363,6 +369,7 @@ impl Node {
         if self.replication.log.capacity() != backlog {
             self.replication.log.set_capacity(backlog);
         }
+        self.apply_aof_settings();
         self.eviction.forget_candidates();
         self.limit_tracking_table();
         self.set_planner_policy();

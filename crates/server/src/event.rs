@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::engine::Trial;
 use crate::tls::{Arrived, Context, Secured, TlsError};
-use node::{Completion, ConnId, JobId};
+use node::{AofEvent, Completion, ConnId, JobId};
 use rustix::event::{EventfdFlags, eventfd};
 
 /// A connection that was asked for.
@@ -22,6 +22,8 @@ pub(crate) enum Connected {
 pub(crate) enum Event {
     /// Something came of a job.
     Job(JobId, Completion),
+    /// The writer of the append only file has done something.
+    Aof(AofEvent),
     /// A connection that the node asked for stands, or does not.
     Connected(ConnId, io::Result<Connected>),
     /// A client has shaken hands.

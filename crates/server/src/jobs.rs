@@ -7,6 +7,7 @@
 mod control;
 mod free;
 mod load;
+mod load_aof;
 mod rewrite;
 mod save;
 mod send_file;
@@ -20,9 +21,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use node::{Completion, JobId, LoadError, LoadJob, LoadSource, SaveJob, SaveTarget};
+use node::{AofWork, Completion, JobId, LoadError, LoadJob, LoadSource, SaveJob, SaveTarget};
 use tracing::Dispatch;
 
+use crate::aof::AofThread;
 use crate::event::{Event, EventSender};
 use crate::files::reason;
 use control::Control;
@@ -48,6 +50,7 @@ pub(crate) struct Jobs {
     events: EventSender,
     dispatch: Dispatch,
     free: FreeThread,
+    aof: AofThread,
     /// Jobs that were cancelled, until their threads have noticed.
     leaving: Vec<Running>,
     /// Parts of the log that are kept in files. There is hardly ever more than one.
@@ -87,6 +90,7 @@ impl Jobs {
         Jobs {
             running: HashMap::new(),
             free: FreeThread::new(dispatch.clone()),
+            aof: AofThread::new(events.clone(), dispatch.clone()),
             events,
             dispatch,
             leaving: Vec::new(),
@@ -153,6 +157,12 @@ impl Jobs {
         let failed = |text| Completion::Loaded(Err(LoadError::Io(text)));
         let id = job.id;
         match job.source {
+            LoadSource::Aof { folder, name, single, dump, cut_is_fine } => {
+                let files = load_aof::Files { folder, name, single, dump, cut_is_fine };
+                self.spawn("load", id, None, failed, move |handle| {
+                    load_aof::run(&files, job.options, handle)
+                });
+            }
             LoadSource::File(path) => self.spawn("load", id, None, failed, move |handle| {
                 load::from_file(&path, job.options, handle);
             }),
@@ -197,6 +207,11 @@ impl Jobs {
         });
     }
 
+    /// Something for the writer of the append only file.
+    pub fn aof(&mut self, work: AofWork) {
+        self.aof.ask(work);
+    }
+
     /// Frees something that takes long to free.
     pub fn free(&mut self, what: Box<dyn std::any::Any + Send>) {
         self.free.free(what);
@@ -237,7 +252,10 @@ impl Jobs {
     /// To be called with every completion: forgets the job after its last one. Answers whether the job was still wanted.
     pub fn note(&mut self, id: JobId, what: &Completion) -> bool {
         match what {
-            Completion::Chunk(_) | Completion::LoadProgress(_) => self.running.contains_key(&id),
+            Completion::Chunk(_)
+            | Completion::LoadProgress(_)
+            | Completion::AofBase(_)
+            | Completion::AofChunk(_) => self.running.contains_key(&id),
             Completion::Spilled(_) | Completion::SpillRead { .. } => self.spills.contains_key(&id),
             _ => self.running.remove(&id).is_some(),
         }

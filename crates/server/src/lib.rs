@@ -57,6 +57,7 @@
 //! The crate runs on Linux.
 #![deny(unsafe_code)]
 
+mod aof;
 mod banner;
 mod clock;
 mod crash;

@@ -53,6 +53,7 @@ pub struct Machine {
     pub spills: HashMap<JobId, SpillFile>,
     /// Jobs whose result is on its way.
     pub pending: HashMap<JobId, ()>,
+    pub aof: super::aof::Writer,
     pub options: Vec<String>,
     /// When the instance wants to be called next.
     pub tick_at: u64,
@@ -68,6 +69,7 @@ impl Machine {
         self.loads.clear();
         self.spills.clear();
         self.pending.clear();
+        self.aof = Default::default();
     }
 
     /// What the rest of the world calls it.

@@ -8,6 +8,7 @@
 //! - at the end, when faults have stopped and one instance is the master of all: every other one comes to its id, its offset
 //!   and its data, and what is published there then is heard by those who listen anywhere.
 
+mod aof;
 mod check;
 mod disk;
 mod machine;

@@ -112,6 +112,13 @@ fn random_options(rng: &mut fastrand::Rng) -> Vec<String> {
     set("repl-rdb-channel", ["no", "no", "yes"][rng.usize(..3)]);
     set("dual-channel-replication-enabled", if rng.bool() { "yes" } else { "no" });
     set("replica-full-sync-buffer-limit", ["0", "1", "1000", "100000"][rng.usize(..4)]);
+    if rng.bool() {
+        set("appendonly", "yes");
+        set("appendfsync", ["always", "everysec", "no"][rng.usize(..3)]);
+        set("no-appendfsync-on-rewrite", if rng.u8(..4) == 0 { "yes" } else { "no" });
+        set("auto-aof-rewrite-min-size", ["1", "4096", "67108864"][rng.usize(..3)]);
+        set("aof-timestamp-enabled", if rng.bool() { "yes" } else { "no" });
+    }
     options
 }
 
@@ -168,8 +175,10 @@ fn disturb(world: &mut World, rng: &mut fastrand::Rng, outcome: &mut Outcome) {
         0..=2 => {
             world.crash(one);
             outcome.crashes += 1;
-            if rng.u8(..12) == 0 {
-                world.machines[one].disk.wipe();
+            match rng.u8(..12) {
+                0 => world.machines[one].disk.wipe(),
+                1..=3 => world.machines[one].disk.lose_power(rng),
+                _ => {}
             }
             world.schedule(rng.u64(10_000..10 * SECOND), Event::Start { machine: one });
         }
@@ -216,7 +225,19 @@ fn disturb(world: &mut World, rng: &mut fastrand::Rng, outcome: &mut Outcome) {
             }
         }
         22 => world.command(one, &["CLIENT", "KILL", "TYPE", "replica"]),
-        _ => world.command(one, &["DEBUG", "SLEEP", "0"]),
+        _ => match rng.u8(..5) {
+            0 => world.command(one, &["DEBUG", "SLEEP", "0"]),
+            1 => {
+                let full = &mut world.machines[one].disk.full;
+                *full = !*full;
+            }
+            2 => world.command(one, &["CONFIG", "SET", "appendonly", if rng.bool() { "yes" } else { "no" }]),
+            3 => world.command(
+                one,
+                &["CONFIG", "SET", "appendfsync", ["always", "everysec", "no"][rng.usize(..3)]],
+            ),
+            _ => world.command(one, &["BGREWRITEAOF"]),
+        },
     }
 }
 
@@ -248,6 +269,7 @@ fn hand_over(world: &mut World, rng: &mut fastrand::Rng, outcome: &mut Outcome) 
 fn settle_down(world: &mut World, rng: &mut fastrand::Rng) -> Result<(), String> {
     world.writing = false;
     world.cut.clear();
+    world.machines.iter_mut().for_each(|machine| machine.disk.full = false);
     for index in 0..world.machines.len() {
         world.start(index);
     }

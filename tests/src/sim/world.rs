@@ -54,6 +54,18 @@ pub enum Event {
         job: JobId,
         task: SpillTask,
     },
+    /// The append only file has been loaded.
+    AofLoaded {
+        machine: usize,
+        epoch: u64,
+        job: JobId,
+        done: Vec<Completion>,
+    },
+    /// The writer of the append only file gets its turn.
+    AofStep {
+        machine: usize,
+        epoch: u64,
+    },
     Tick {
         machine: usize,
         epoch: u64,
@@ -347,6 +359,38 @@ impl World {
                 self.settle(machine);
                 return Some(machine);
             }
+            Event::AofLoaded { machine, epoch, job, done } => {
+                let state = &mut self.machines[machine];
+                if state.epoch != epoch || state.pending.remove(&job).is_none() {
+                    return None;
+                }
+                for what in done {
+                    if let Some(node) = &mut self.machines[machine].node {
+                        node.complete(now, job, what);
+                    }
+                    self.settle(machine);
+                }
+                return Some(machine);
+            }
+            Event::AofStep { machine, epoch } => {
+                let state = &mut self.machines[machine];
+                if state.epoch != epoch {
+                    return None;
+                }
+                state.aof.scheduled = false;
+                let events = state.aof.work(&mut state.disk, &mut self.rng);
+                for event in events {
+                    if self.trace {
+                        println!("machine {machine}: {event:?}");
+                    }
+                    if let Some(node) = &mut self.machines[machine].node {
+                        node.aof_event(now, event);
+                    }
+                }
+                self.settle(machine);
+                self.schedule_aof(machine);
+                return Some(machine);
+            }
             Event::Tick { machine, epoch } => {
                 let state = &mut self.machines[machine];
                 if state.epoch != epoch {
@@ -537,6 +581,10 @@ impl World {
                     }
                 }
             }
+            Action::Aof(work) => {
+                self.machines[index].aof.ask(work);
+                self.schedule_aof(index);
+            }
             Action::Save(job) => self.save(index, *job),
             Action::SendFile { job, path } => {
                 let bytes = self.machines[index].disk.read(&path).map(<[u8]>::to_vec);
@@ -634,6 +682,17 @@ impl World {
             }
         }
         true
+    }
+
+    fn schedule_aof(&mut self, index: usize) {
+        let state = &mut self.machines[index];
+        if state.aof.is_idle() || std::mem::replace(&mut state.aof.scheduled, true) {
+            return;
+        }
+        let epoch = state.epoch;
+        let delay =
+            if self.rng.u8(..16) == 0 { self.rng.u64(1_000..400_000) } else { self.rng.u64(10..2_000) };
+        self.schedule(delay, Event::AofStep { machine: index, epoch });
     }
 
     fn complete_later(
@@ -746,8 +805,21 @@ impl World {
     }
 
     fn load(&mut self, index: usize, job: node::LoadJob) {
+        if let LoadSource::Aof { folder, name, dump, .. } = &job.source {
+            let state = &mut self.machines[index];
+            let done = super::aof::load(&mut state.disk, folder, name, job.options.clone(), &mut self.rng);
+            let Some(done) = done else {
+                let source = LoadSource::File(dump.clone());
+                return self.load(index, node::LoadJob { source, ..job });
+            };
+            let epoch = self.machines[index].epoch;
+            self.machines[index].pending.insert(job.id, ());
+            let delay = self.rng.u64(1_000..300_000);
+            return self.schedule(delay, Event::AofLoaded { machine: index, epoch, job: job.id, done });
+        }
         let mut loader = SnapshotLoader::new(job.options);
         match job.source {
+            LoadSource::Aof { .. } => unreachable!("just dealt with"),
             LoadSource::File(path) => {
                 let result = match self.machines[index].disk.read(&path) {
                     None => Err(LoadError::NotFound),

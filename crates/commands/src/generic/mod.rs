@@ -195,6 +195,15 @@ pub(crate) const ROWS: &[CommandSpec] = &[
             "Waits until that many replicas have acknowledged the client's writes.",
             "O(1)",
         ),
+    host("waitaof", 4, GROUP, "7.2.0")
+        .flags(NOSCRIPT)
+        .acl(Acl::CONNECTION)
+        .tips(&["request_policy:all_shards", "response_policy:agg_min"])
+        .doc(
+            "numlocal numreplicas timeout",
+            "Waits until the client's writes are durable in that many append only files: the own one, and those of replicas.",
+            "O(1)",
+        ),
 ];
 
 const fn restore(name: &'static str, more: u64, since: &'static str) -> CommandSpec {

@@ -11,6 +11,11 @@ const REPORT: &[&str] = &["nondeterministic_output", "request_policy:all_shards"
 
 pub(crate) const ROWS: &[CommandSpec] = &[
     acl(),
+    host("bgrewriteaof", 1, GROUP, "1.0.0").flags(ADMIN | NOSCRIPT | NO_ASYNC_LOADING).doc(
+        "",
+        "Has the append only file begin anew with the dataset as it is.",
+        "O(1)",
+    ),
     host("bgsave", -1, GROUP, "1.0.0").flags(ADMIN | NOSCRIPT | NO_ASYNC_LOADING).doc(
         "[SCHEDULE | CANCEL]",
         "Saves the dataset in the background, or gives that up.",

@@ -270,17 +270,19 @@ pub(crate) fn unblock(node: &mut Node, session: &mut Session, args: Args<'_>) {
         return session.reply.int(1);
     }
     let waiting = node.sessions().find_map(|other| match other.blocked {
-        Some(Blocked::Wait { offset, .. }) if i64::try_from(other.id) == Ok(id) => Some((other.conn, offset)),
+        Some(Blocked::Wait { offset, local, .. }) if i64::try_from(other.id) == Ok(id) => {
+            Some((other.conn, offset, local))
+        }
         _ => None,
     });
-    let Some((conn, offset)) = waiting else { return session.reply.int(0) };
+    let Some((conn, offset, local)) = waiting else { return session.reply.int(0) };
     node.wait.clients.retain(|&other| other != conn);
-    let acknowledged = node.replicas_at(offset) as i64;
+    let reached = node.reached(offset, local);
     node.unblock(conn, |other| {
         if error {
             other.reply.error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
         } else {
-            other.reply.int(acknowledged);
+            reached.reply(&mut other.reply);
         }
     });
     session.reply.int(1);

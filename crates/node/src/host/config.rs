@@ -106,6 +106,12 @@ impl Node {
     /// CONFIG SET has changed these settings; its session, if that is out of its slot.
     fn settings_set(&mut self, changed: Vec<&'static str>, session: Option<&mut Session>) {
         self.apply_settings();
+        if changed.contains(&"appendonly") {
+            self.switch_aof();
+        }
+        if changed.contains(&"aof-disable-auto-gc") {
+            self.collect_aof_history();
+        }
         if changed.contains(&"requirepass") {
             self.change_default_password(session);
         }

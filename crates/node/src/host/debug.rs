@@ -39,6 +39,12 @@ pub(crate) fn debug(node: &mut Node, session: &mut Session, args: Args<'_>) {
         (b"digest-value", _) => digest_value(node, session, rest),
         (b"object", 1 | 2) => object(node, session, rest.at(0)),
         (b"populate", 1..=3) => populate(node, session, rest),
+        (b"loadaof", 0) => crate::aof::load::reload(node, session),
+        (b"aof-flush-sleep", 1) => {
+            let us = parse_i64(rest.at(0)).unwrap_or(0).max(0) as u64;
+            node.actions.push(Action::Aof(crate::AofWork::Slow { us }));
+            session.reply.ok();
+        }
         (b"reload", _) => reload::reload(node, session, rest),
         (b"log", 1) => {
             tracing::warn!("DEBUG LOG: {}", String::from_utf8_lossy(rest.at(0)));

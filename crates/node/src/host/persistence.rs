@@ -8,6 +8,10 @@ use crate::session::{Blocked, Session};
 
 /// SAVE: answered when the snapshot is on the disk. Other clients are served meanwhile.
 pub(crate) fn save(node: &mut Node, session: &mut Session, _: Args<'_>) {
+    if node.aof.rewrite.is_some() {
+        // Its turn comes again.
+        node.postpone_rewrite();
+    }
     if node.persistence.current.is_some() {
         return session.reply.error("ERR Background save already in progress");
     }
@@ -35,10 +39,29 @@ pub(crate) fn bgsave(node: &mut Node, session: &mut Session, args: Args<'_>) {
             node.persistence.scheduled = true;
             return session.reply.simple("Background saving scheduled");
         }
+        if node.aof.rewrite.is_some() {
+            return session.reply.error(
+                "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a \
+                 BGSAVE whenever possible.",
+            );
+        }
         return session.reply.error("ERR Background save already in progress");
     }
     node.start_save(SaveKind::Background);
     session.reply.simple("Background saving started");
+}
+
+/// BGREWRITEAOF
+pub(crate) fn bgrewriteaof(node: &mut Node, session: &mut Session, _: Args<'_>) {
+    if node.aof.rewrite.is_some() {
+        return session.reply.error("ERR Background append only file rewriting already in progress");
+    }
+    // One that was asked for by hand does not wait until others have failed often enough.
+    node.aof.allow_rewrite();
+    session.reply.simple(match node.start_or_schedule_rewrite() {
+        true => "Background append only file rewriting started",
+        false => "Background append only file rewriting scheduled",
+    });
 }
 
 /// LASTSAVE

@@ -3,6 +3,7 @@
 use psync::master::{Decision, FullReason, PsyncRequest, Replconf, decide, lineage_line};
 use resp::Args;
 
+use crate::aof::NO_FILE_TO_WAIT_FOR;
 use crate::node::Node;
 use crate::replication::feed::ReplicaFeed;
 use crate::replication::synclog::{Outcome, Side};
@@ -268,21 +269,81 @@ pub(crate) fn wait(node: &mut Node, session: &mut Session, args: Args<'_>) {
     let Some(replicas) = number(1) else {
         return session.reply.error("ERR value is not an integer or out of range");
     };
-    let Some(timeout_ms) = number(2) else {
+    wait_until(node, session, replicas, None, number(2));
+}
+
+/// WAITAOF numlocal numreplicas timeout
+pub(crate) fn waitaof(node: &mut Node, session: &mut Session, args: Args<'_>) {
+    let number =
+        |index: usize| std::str::from_utf8(args.at(index)).ok().and_then(|text| text.parse::<i64>().ok());
+    let Some(local) = number(1).and_then(|local| u8::try_from(local).ok()).filter(|local| *local <= 1) else {
+        return session.reply.error("ERR value is out of range, must be between 0 and 1");
+    };
+    let Some(replicas) = number(2).filter(|replicas| *replicas >= 0) else {
+        return session.reply.error("ERR value is out of range, must be positive");
+    };
+    if node.replication.is_replica() {
+        return session.reply.error(
+            "ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas are just local and are \
+             not propagated.",
+        );
+    }
+    if local > 0 && node.aof.is_off() {
+        return session.reply.error(NO_FILE_TO_WAIT_FOR);
+    }
+    wait_until(node, session, replicas, Some(local), number(3));
+}
+
+/// Waits until what the client has written last is where it shall be.
+fn wait_until(
+    node: &mut Node,
+    session: &mut Session,
+    replicas: i64,
+    local: Option<u8>,
+    timeout_ms: Option<i64>,
+) {
+    let Some(timeout_ms) = timeout_ms else {
         return session.reply.error("ERR timeout is not an integer or out of range");
     };
     if timeout_ms < 0 {
         return session.reply.error("ERR timeout is negative");
     }
-    let acknowledged = node.replicas_at(session.last_write) as i64;
+    // The end of the time must be a time.
+    if i64::try_from(node.now.unix_ms()).is_ok_and(|now| now.checked_add(timeout_ms).is_none()) {
+        return session.reply.error("ERR timeout is out of range");
+    }
+    let offset = session.last_write;
+    let reached = node.reached(offset, local);
     // Inside a transaction nothing can be waited for.
-    if acknowledged >= replicas || session.in_exec {
-        return session.reply.int(acknowledged);
+    if reached.is_enough(replicas, local) || session.in_exec {
+        return reached.reply(&mut session.reply);
     }
     let deadline_ms = (timeout_ms > 0).then(|| node.now.mono_ms().saturating_add(timeout_ms as u64));
-    session.blocked = Some(Blocked::Wait { offset: session.last_write, replicas, deadline_ms });
+    session.blocked = Some(Blocked::Wait { offset, replicas, local, deadline_ms });
     node.wait.clients.push(session.conn);
     node.ask_for_acks();
+}
+
+/// How far something that was written has got.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reached {
+    replicas: i64,
+    /// The own file, where that counts.
+    local: Option<u8>,
+}
+
+impl Reached {
+    fn is_enough(self, replicas: i64, local: Option<u8>) -> bool {
+        self.replicas >= replicas && self.local >= local
+    }
+
+    pub fn reply(self, out: &mut resp::ReplyBuf) {
+        if let Some(local) = self.local {
+            out.array(2);
+            out.int(i64::from(local));
+        }
+        out.int(self.replicas);
+    }
 }
 
 impl Node {
@@ -294,6 +355,17 @@ impl Node {
         };
         if let Err(error) = self.config.force("replicaof", &text) {
             tracing::warn!("The configuration does not take replicaof '{text}': {error}");
+        }
+    }
+
+    /// Where the log up to this offset has got: to how many replicas, or into how many files of theirs and into the own one.
+    pub(crate) fn reached(&self, offset: backlog::Offset, local: Option<u8>) -> Reached {
+        match local {
+            None => Reached { replicas: self.replicas_at(offset) as i64, local: None },
+            Some(_) => Reached {
+                replicas: self.files_at(offset) as i64,
+                local: Some(u8::from(self.synced_offset().is_some_and(|synced| synced >= offset))),
+            },
         }
     }
 
@@ -313,11 +385,13 @@ impl Node {
         let now_ms = self.now.mono_ms();
         for conn in self.wait.clients.clone() {
             let Some(session) = self.session(conn) else { continue };
-            let Some(Blocked::Wait { offset, replicas, deadline_ms }) = session.blocked else { continue };
-            let acknowledged = self.replicas_at(offset) as i64;
-            if acknowledged >= replicas || deadline_ms.is_some_and(|deadline| now_ms >= deadline) {
+            let Some(Blocked::Wait { offset, replicas, local, deadline_ms }) = session.blocked else {
+                continue;
+            };
+            let reached = self.reached(offset, local);
+            if reached.is_enough(replicas, local) || deadline_ms.is_some_and(|deadline| now_ms >= deadline) {
                 self.wait.clients.retain(|&other| other != conn);
-                self.unblock(conn, |session| session.reply.int(acknowledged));
+                self.unblock(conn, |session| reached.reply(&mut session.reply));
             }
         }
     }

@@ -26,12 +26,39 @@ pub(crate) struct Applier {
     newer: bool,
     /// Replies nobody reads.
     scratch: ReplyBuf,
+    /// The commands are not of a master: they come from the append only file.
+    loads: Option<FromFile>,
+}
+
+/// Commands that come from the append only file.
+#[derive(Default)]
+struct FromFile {
+    /// Their offsets are known, and they go into the log with them.
+    logs: bool,
+    commands: u64,
+    /// One of them is unknown.
+    error: Option<String>,
 }
 
 impl Applier {
     /// Forgets half a command and half a transaction: they come again, because their bytes were never acknowledged.
     pub fn reset(&mut self) {
         *self = Applier::default();
+    }
+
+    /// What comes next comes from the append only file, and goes into the log or not.
+    pub fn load(&mut self, logs: bool) {
+        self.loads.get_or_insert_default().logs = logs;
+    }
+
+    /// How many commands have been carried out since the last call.
+    pub fn take_loaded(&mut self) -> u64 {
+        self.loads.as_mut().map_or(0, |loads| std::mem::take(&mut loads.commands))
+    }
+
+    /// Why the file cannot be loaded.
+    pub fn take_load_error(&mut self) -> Option<String> {
+        self.loads.as_mut().and_then(|loads| loads.error.take())
     }
 
     /// Bytes of the stream that have come but are not applied, or not whole: they are in no log yet.
@@ -120,6 +147,8 @@ impl Node {
                     let spans = &batch.spans[request.span..request.span + request.argc];
                     let args = Args::new(input, spans);
                     self.apply_one(applier, request, args, input, &mut unlogged);
+                } else if applier.transaction.is_none() && self.replication.keeps_omitted() {
+                    self.log_omitted(applier, request, input, &mut unlogged);
                 }
                 at = request.end;
             }
@@ -154,12 +183,28 @@ impl Node {
                     let args = Args::new(input, &batch.spans[span..]);
                     let spec = if argc > 0 { self.registry.resolve(args).ok() } else { None };
                     self.collect_keys(self.replication.stream_db(), spec, args, &mut batch.hashes);
-                    batch.requests.push(Request { start: at, end, span, argc, inline: false, spec });
+                    batch.requests.push(Request {
+                        start: at,
+                        end,
+                        next: end,
+                        span,
+                        argc,
+                        inline: false,
+                        spec,
+                    });
                     at = end;
                 }
                 // A master sends blank lines as signs of life; nothing else of this form.
                 Ok(Parsed::Request { end, argc: 0, .. }) => {
-                    batch.requests.push(Request { start: at, end, span, argc: 0, inline: true, spec: None });
+                    batch.requests.push(Request {
+                        start: at,
+                        end,
+                        next: end,
+                        span,
+                        argc: 0,
+                        inline: true,
+                        spec: None,
+                    });
                     at = end;
                 }
                 Ok(Parsed::Request { .. }) => return StreamEnd::Error("an inline command".to_owned()),
@@ -206,10 +251,16 @@ impl Node {
                 *unlogged = request.start;
                 self.quiet_from(request.start - *unlogged);
                 self.acknowledge();
+                if self.replication.keeps_omitted() {
+                    self.log_omitted(applier, request, input, unlogged);
+                }
             }
             "ping" | "replconf" | "select" | "publish" | "spublish" => {
                 self.quiet_from(request.start - *unlogged);
                 self.apply_command(applier, request.spec, args);
+                if name != "select" && self.replication.keeps_omitted() {
+                    self.log_omitted(applier, request, input, unlogged);
+                }
             }
             _ => {
                 self.replication.touch();
@@ -224,16 +275,40 @@ impl Node {
         self.replication.quiet_from(at);
     }
 
+    /// What is for replicas only goes into the log by itself.
+    fn log_omitted(&mut self, applier: &mut Applier, request: &Request, input: &[u8], unlogged: &mut usize) {
+        self.log_applied(applier, &input[*unlogged..request.start]);
+        let begin = self.replication.log.end();
+        self.log_applied(applier, &input[request.start..request.end]);
+        self.replication.omit_since(begin);
+        *unlogged = request.end;
+    }
+
+    /// Carries out whole commands of the append only file.
+    pub(crate) fn apply_loaded(&mut self, applier: &mut Applier, commands: &[u8]) -> Result<(), String> {
+        let used = self.apply(applier, commands)?;
+        if used < commands.len() { Err("half a command".to_owned()) } else { Ok(()) }
+    }
+
     fn acknowledge(&mut self) {
-        let (now_ms, end) = (self.now.mono_ms(), self.replication.log.end());
+        let (now_ms, end, fack) = (self.now.mono_ms(), self.replication.log.end(), self.synced_offset());
         if let Some(link) = self.replication.upstream.as_mut().and_then(|upstream| upstream.link.as_mut()) {
             // Refused only outside of the stream, and this is the stream.
-            let _ = link.ack(now_ms, end, None);
+            let _ = link.ack(now_ms, end, fack);
         }
     }
 
     fn apply_command(&mut self, applier: &mut Applier, spec: Option<&'static CommandSpec>, args: Args<'_>) {
         let Some(spec) = spec else {
+            if let Some(loads) = &mut applier.loads {
+                let mut out = ReplyBuf::new();
+                if let Err(reject) = self.registry.resolve(args) {
+                    reject.reply(args, &mut out);
+                }
+                let text = String::from_utf8_lossy(&out.buf).trim().trim_start_matches("-ERR ").to_owned();
+                loads.error.get_or_insert(text);
+                return;
+            }
             let name = String::from_utf8_lossy(args.at(0)).into_owned();
             return self
                 .propagation_error(&format!("This replica cannot apply a command of its master: '{name}'"));
@@ -275,6 +350,11 @@ impl Node {
                 }
             }
             Handler::Host => self.apply_host_command(spec, args),
+        }
+        if let Some(loads) = &mut applier.loads {
+            // An error was one when the command was first carried out, too.
+            loads.commands += 1;
+            return applier.scratch.buf.clear();
         }
         if applier.scratch.buf.first() == Some(&b'-') {
             let error = String::from_utf8_lossy(&applier.scratch.buf).trim_end().to_owned();
@@ -349,6 +429,10 @@ impl Node {
 
     /// Applied bytes go into the log, behind those of the same transaction that came earlier.
     fn log_applied(&mut self, applier: &mut Applier, bytes: &[u8]) {
+        if applier.loads.as_ref().is_some_and(|loads| !loads.logs) {
+            applier.uncommitted.clear();
+            return;
+        }
         if !applier.uncommitted.is_empty() {
             self.replication.log.append(&applier.uncommitted);
             applier.uncommitted.clear();

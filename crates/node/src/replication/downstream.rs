@@ -344,6 +344,14 @@ impl Node {
             .count()
     }
 
+    /// Replicas in whose append only files everything up to `offset` is durable.
+    pub(crate) fn files_at(&self, offset: backlog::Offset) -> usize {
+        self.feeds()
+            .filter(|(_, feed)| feed.state.is_online())
+            .filter(|(_, feed)| feed.state.file_acked().is_some_and(|acked| acked >= offset))
+            .count()
+    }
+
     /// Whether a replica that is online lacks something.
     pub(crate) fn some_replica_lags(&self) -> bool {
         let end = self.replication.log.end();
@@ -374,13 +382,18 @@ impl Node {
             self.evict_clients();
         }
         self.continue_failover();
+        self.append_to_aof();
         if self.replication.replicas.is_empty() {
+            if !self.aof.is_off() {
+                self.keep_log();
+            }
             return;
         }
         self.cut_off_unfit();
+        let limit = self.aof.limit(self.replication.log.end());
         let lagging: Vec<ConnId> = self
             .feeds()
-            .filter(|(session, feed)| !session.listed && feed.lags(&self.replication.log))
+            .filter(|(session, feed)| !session.listed && feed.lags(&self.replication.log, limit))
             .map(|(session, _)| session.conn)
             .collect();
         for conn in lagging {
@@ -425,7 +438,12 @@ impl Node {
         self.check_replica_limits();
         self.keep_log();
         let idle_ms = now_ms.saturating_sub(self.replication.no_replicas_since_ms);
-        if self.replication.is_logging() && !has_replicas && ttl_ms > 0 && idle_ms > ttl_ms {
+        if self.replication.is_logging()
+            && self.aof.is_off()
+            && !has_replicas
+            && ttl_ms > 0
+            && idle_ms > ttl_ms
+        {
             tracing::info!(
                 "Replication backlog freed after {} seconds without connected replicas.",
                 idle_ms / 1000

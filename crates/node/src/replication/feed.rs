@@ -67,16 +67,21 @@ impl ReplicaFeed {
         self.state.is_replica()
     }
 
-    /// What may be written now: the payload, then the stream.
-    pub fn output<'a>(&'a self, log: &'a Log, slices: &mut SmallVec<[&'a [u8]; 16]>) {
+    /// What may be written now: the payload, then the stream; of that, what lies before `limit`.
+    pub fn output<'a>(&'a self, log: &'a Log, limit: Offset, slices: &mut SmallVec<[&'a [u8]; 16]>) {
         if !self.payload.is_empty() {
             slices.extend(self.payload.slices().take(MAX_SLICES));
-        } else if !self.state.takes_stream() || self.sent >= log.end() {
+        } else if !self.state.takes_stream() || self.sent >= limit {
             // Nothing, or not yet.
         } else if !self.read_back.is_empty() {
             slices.extend(self.read_back.slices().take(MAX_SLICES));
         } else if let Some(stream) = log.slices(self.sent) {
-            slices.extend(stream.take(MAX_SLICES));
+            let mut left = limit.since(self.sent) as usize;
+            slices.extend(stream.take(MAX_SLICES).map_while(|slice| {
+                let now = slice.len().min(left);
+                left -= now;
+                (now > 0).then(|| &slice[..now])
+            }));
         }
     }
 
@@ -91,15 +96,15 @@ impl ReplicaFeed {
         }
     }
 
-    /// Whether there is something to write.
-    pub fn has_output(&self, log: &Log) -> bool {
-        !self.payload.is_empty() || self.lags(log)
+    /// Whether there is something to write, now that the stream goes up to here.
+    pub fn has_output(&self, log: &Log, limit: Offset) -> bool {
+        !self.payload.is_empty() || self.lags(log, limit)
     }
 
-    /// Whether the stream has something for it that is at hand.
-    pub fn lags(&self, log: &Log) -> bool {
+    /// Whether the stream has something for it that is at hand, now that it may have it up to here.
+    pub fn lags(&self, log: &Log, limit: Offset) -> bool {
         self.state.takes_stream()
-            && self.sent < log.end()
+            && self.sent < limit
             && (!self.read_back.is_empty() || self.sent >= log.first_in_memory())
     }
 

@@ -114,6 +114,7 @@ impl Replication {
         self.history.cut(accepted.applied);
         let stream_db = quiet.map(|quiet| quiet.stream_db).or(untouched.map(|untouched| untouched.stream_db));
         self.select(stream_db.unwrap_or(0));
+        self.renamed();
         true
     }
 

@@ -8,6 +8,7 @@ pub(crate) mod feed;
 mod fit;
 pub(crate) mod guard;
 mod lineage;
+mod omitted;
 pub(crate) mod second;
 mod spill;
 pub(crate) mod synclog;
@@ -22,6 +23,7 @@ use crate::action::{ConnId, JobId};
 use crate::snapshot::SnapshotIdentity;
 use failover::Failover;
 use lineage::{Quiet, Untouched};
+use omitted::Omitted;
 use spill::Spill;
 use synclog::SyncLog;
 use upstream::Upstream;
@@ -68,6 +70,9 @@ pub(crate) struct Replication {
     /// Until then what has expired is left alone, unless something is written (monotonic milliseconds).
     rest_until_ms: u64,
     transaction: Option<OpenTransaction>,
+    omitted: Omitted,
+    /// The history has got another name at this offset, with this database selected, and the append only file has not been told.
+    pub renamed_at: Option<(Offset, usize)>,
     scratch: Vec<u8>,
     /// The master, if this is a replica.
     pub upstream: Option<Box<Upstream>>,
@@ -110,6 +115,8 @@ impl Replication {
             name_is_known: false,
             rest_until_ms: 0,
             transaction: None,
+            omitted: Omitted::default(),
+            renamed_at: None,
             scratch: Vec::new(),
             upstream: None,
             failover: None,
@@ -194,7 +201,24 @@ impl Replication {
             self.stream_db = None;
             self.touch();
             self.name_is_known = false;
+            self.renamed();
         }
+    }
+
+    /// The history has another name from here on, which is true of what it holds so far.
+    pub fn renamed(&mut self) {
+        let here = (self.log.end(), self.stream_db());
+        // Of two names in a row the later one is true of what lies between, too.
+        self.renamed_at = Some(self.renamed_at.filter(|earlier| earlier.0 < here.0).unwrap_or(here));
+    }
+
+    /// Takes up a history that the log holds already, with the database that is selected.
+    pub fn go_on(&mut self, history: History) {
+        self.history = history;
+        self.touch();
+        self.name_is_known = true;
+        self.logging = true;
+        self.renamed();
     }
 
     /// The stream of a master flows: from here on it is logged.
@@ -216,6 +240,7 @@ impl Replication {
     pub fn begin_history(&mut self, rng: &mut fastrand::Rng) {
         self.untouched_from_here(self.stream_db());
         self.history.promote(ReplicationId::random(rng), self.log.end());
+        self.renamed();
         self.name_is_known = false;
         // A replica that continues across the promotion may stand in another database than this instance's stream did.
         self.stream_db = None;
@@ -302,7 +327,13 @@ impl Replication {
         }
         let marks = (self.untouched, self.quiet);
         let effects = Effects { dirty: 1, ..Effects::default() };
+        if self.transaction.is_none() {
+            // It may select a database, and that is for the file as well.
+            self.select_in_log(db);
+        }
+        let begin = self.log.end();
         self.log_effects(&effects, db, args, None);
+        self.omit_since(begin);
         (self.untouched, self.quiet) = marks;
     }
 
@@ -329,7 +360,14 @@ impl Replication {
         self.quiet_from(self.log.end());
         self.scratch.clear();
         resp::encode_request(&mut self.scratch, command);
+        let begin = self.log.end();
         self.log.append(&self.scratch);
+        self.omit_since(begin);
+    }
+
+    /// Whether effects are held back: the data are further than the log.
+    pub fn in_transaction(&self) -> bool {
+        self.transaction.is_some()
     }
 
     /// EXEC begins to run its commands.

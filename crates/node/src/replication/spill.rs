@@ -80,6 +80,7 @@ impl Node {
                 newcomer = Some(newcomer.map_or(from, |newcomer| newcomer.min(from)));
             }
         }
+        let slowest = slowest.into_iter().chain(self.aof.needs_from()).min();
         self.replication.log.trim(slowest);
         let memory = self.sync_memory();
         let behind = newcomer.map_or(0, |from| self.replication.log.end().since(from));

@@ -409,6 +409,7 @@ impl Node {
     /// The partial resynchronisation was accepted.
     fn stream_continues(&mut self, offered: Resume, new_id: Option<ReplicationId>) {
         if self.replication.take_name(offered) {
+            self.aof_log_cut();
             tracing::info!(
                 "Nothing was written under a name of our own: the history is {} again",
                 offered.id
@@ -420,6 +421,7 @@ impl Node {
         {
             tracing::warn!("Master replication ID changed to {id}");
             self.replication.history.follow(id, self.replication.log.end());
+            self.replication.renamed();
             self.disconnect_replicas();
         }
         tracing::info!("Successful partial resynchronization with master.");
@@ -669,6 +671,7 @@ impl Node {
         }
         self.dataset_replaced();
         self.stats.syncs_beside += u64::from(sync.beside);
+        self.aof_dataset_replaced();
         tracing::info!(
             "MASTER <-> REPLICA sync: Finished with success, {} keys in {} ms",
             loaded.keys,
@@ -686,7 +689,7 @@ impl Node {
     pub(crate) fn tick_upstream(&mut self) {
         let now_ms = self.now.mono_ms();
         let timeout_ms = self.config.settings().repl_timeout * 1000;
-        let end = self.replication.log.end();
+        let (end, fack) = (self.replication.log.end(), self.synced_offset());
         let Some(upstream) = &mut self.replication.upstream else { return };
         let Some(link) = &mut upstream.link else {
             if now_ms >= upstream.retry_at_ms && self.persistence.shutdown.is_none() {
@@ -714,7 +717,7 @@ impl Node {
         match link.tick(now_ms) {
             Ok(Tick::AckDue) => {
                 // Refused only outside of the stream, where no acknowledgement is due.
-                let _ = link.ack(now_ms, end, None);
+                let _ = link.ack(now_ms, end, fack);
             }
             Ok(Tick::Idle) => {}
             Err(error) => return self.upstream_failed(&error),

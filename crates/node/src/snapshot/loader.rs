@@ -120,6 +120,11 @@ impl SnapshotLoader {
         Ok(())
     }
 
+    /// Whether the end of the snapshot has come. What follows it is left alone.
+    pub fn is_finished(&self) -> bool {
+        self.reader.is_finished()
+    }
+
     /// Keys loaded so far.
     pub fn keys(&self) -> u64 {
         self.content.dataset.keys()

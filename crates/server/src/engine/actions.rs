@@ -27,6 +27,7 @@ impl Engine {
                     self.jobs.free(Box::new(what));
                 }
             }
+            Event::Aof(event) => self.node.aof_event(self.now, event),
             Event::Connected(id, result) => {
                 // Unless it was given up meanwhile.
                 if let Some(at) = self.connects.iter().position(|(other, _)| *other == id) {
@@ -87,7 +88,14 @@ impl Engine {
             Action::Close(conn) => self.close(conn),
             Action::PauseReading(conn) => self.read_from(conn, false),
             Action::ResumeReading(conn) => self.read_from(conn, true),
-            Action::Save(job) => self.jobs.save(*job, self.settings.rdb_save_incremental_fsync),
+            Action::Aof(work) => self.jobs.aof(work),
+            Action::Save(job) => {
+                let incremental = match job.header.aof_base {
+                    true => self.settings.aof_rewrite_incremental_fsync,
+                    false => self.settings.rdb_save_incremental_fsync,
+                };
+                self.jobs.save(*job, incremental);
+            }
             Action::SendFile { job, path } => self.jobs.send_file(job, path),
             Action::Credit { job, chunks } => self.jobs.credit(job, chunks),
             Action::BeginSpill { job, dir } => self.jobs.begin_spill(job, dir),

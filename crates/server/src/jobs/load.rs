@@ -157,7 +157,7 @@ fn stream(
 }
 
 /// A loader, its helpers, and what the node has heard of it.
-struct Feeder<'scope, 'env> {
+pub(super) struct Feeder<'scope, 'env> {
     loader: SnapshotLoader,
     handle: &'env Handle,
     scope: &'scope Scope<'scope, 'env>,
@@ -172,7 +172,7 @@ struct Feeder<'scope, 'env> {
 }
 
 impl<'scope, 'env> Feeder<'scope, 'env> {
-    fn new(options: LoadOptions, handle: &'env Handle, scope: &'scope Scope<'scope, 'env>) -> Self {
+    pub fn new(options: LoadOptions, handle: &'env Handle, scope: &'scope Scope<'scope, 'env>) -> Self {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         Feeder {
             key_delay_us: options.key_delay_us,
@@ -187,6 +187,17 @@ impl<'scope, 'env> Feeder<'scope, 'env> {
         }
     }
 
+    /// The snapshot has so many bytes at most, and is a part of so many.
+    pub fn expect(&mut self, total: u64, bytes: u64) {
+        self.total = total;
+        self.loader.expect_bytes(bytes);
+    }
+
+    /// Whether the end of the snapshot has come.
+    pub fn is_finished(&self) -> bool {
+        self.loader.is_finished()
+    }
+
     /// Takes the next bytes in; `false` if the job was cancelled meanwhile.
     fn feed(&mut self, bytes: &[u8]) -> Result<bool, LoadError> {
         let mut from = 0;
@@ -196,7 +207,7 @@ impl<'scope, 'env> Feeder<'scope, 'env> {
     }
 
     /// Takes in a snapshot as far as it is known, from its first byte on; `false` if the job was cancelled meanwhile.
-    fn read(&mut self, snapshot: &[u8]) -> Result<bool, LoadError> {
+    pub fn read(&mut self, snapshot: &[u8]) -> Result<bool, LoadError> {
         let known = self.taken as usize;
         self.take(snapshot.len() - known, |loader, to| loader.read(&snapshot[..known + to]))
     }
@@ -249,7 +260,7 @@ impl<'scope, 'env> Feeder<'scope, 'env> {
         }
     }
 
-    fn report(&mut self) {
+    pub fn report(&mut self) {
         if self.taken > self.reported {
             self.reported = self.taken;
             let (total, used_memory) = (self.total, self.loader.used_memory());
@@ -261,7 +272,7 @@ impl<'scope, 'env> Feeder<'scope, 'env> {
         }
     }
 
-    fn finish(mut self) -> Result<Box<Loaded>, LoadError> {
+    pub fn finish(mut self) -> Result<Box<Loaded>, LoadError> {
         self.report();
         self.loader.finish()
     }

@@ -68,6 +68,9 @@ fn name(what: &Completion) -> &'static str {
         Completion::FileSent(_) => "the end of a file",
         Completion::LoadProgress(_) => "progress",
         Completion::Loaded(_) => "the end of a load",
+        Completion::AofBase(_) => "the base of a log",
+        Completion::AofChunk(_) => "commands of a log",
+        Completion::AofLoaded(_) => "the end of a log",
         Completion::ConfigRewritten(_) => "a rewritten configuration",
         Completion::SettingsTried(_) => "a verdict on settings",
         Completion::AclSaved(_) => "a saved ACL file",
@@ -95,6 +98,7 @@ fn save_job(id: JobId, view: FrozenKeyspace, target: SaveTarget) -> SaveJob {
         form: SnapshotForm::Redis10,
         lossy: false,
         contents: SnapshotFilter::Everything,
+        commands: false,
         key_delay_us: 0,
     };
     SaveJob { id, view, header: SnapshotHeader::default(), options, target, progress: Arc::default() }

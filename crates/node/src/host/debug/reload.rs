@@ -99,6 +99,7 @@ impl Node {
             form: SnapshotForm::Redis11,
             lossy: false,
             contents: SnapshotFilter::Everything,
+            commands: false,
             key_delay_us: 0,
         };
         let header = SnapshotHeader {
@@ -176,6 +177,9 @@ impl Node {
     ) -> Option<Result<Box<Loaded>, LoadError>> {
         let Some(reload) = self.debug.reload.take_if(|reload| reload.job == job) else { return Some(result) };
         let result = result.and_then(|loaded| self.take_over(*loaded, reload.present));
+        if result.is_ok() {
+            self.aof_dataset_replaced();
+        }
         if let Err(error) = &result {
             tracing::warn!("DEBUG RELOAD: {error}");
         }

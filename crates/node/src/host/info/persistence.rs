@@ -6,6 +6,7 @@ use super::Report;
 use crate::action::LoadProgress;
 use crate::host::memory::ratio;
 use crate::node::Node;
+use crate::persistence::SaveKind;
 use crate::session::Session;
 
 /// `# Persistence`
@@ -28,13 +29,15 @@ pub(super) fn write(node: &Node, _: &Session, report: &mut Report) {
     report.put("current_save_keys_processed", processed);
     report.put("current_save_keys_total", total);
     report.put("rdb_changes_since_last_save", state.dirty);
-    report.flag("rdb_bgsave_in_progress", state.current.is_some());
+    let saves_rdb = state.current.as_ref().is_some_and(|save| save.kind != SaveKind::Aof);
+    report.flag("rdb_bgsave_in_progress", saves_rdb);
     report.put("rdb_last_save_time", state.last_save_unix_s);
     report.put("rdb_last_bgsave_status", ok_or_err(state.last_ok));
     report.put("rdb_last_bgsave_time_sec", state.last_duration_s);
     let current_seconds = state
         .current
         .as_ref()
+        .filter(|save| save.kind != SaveKind::Aof)
         .map(|save| node.now.mono_us.saturating_sub(save.started.mono_us) / 1_000_000)
         .map_or(-1, |seconds| seconds as i64);
     report.put("rdb_current_bgsave_time_sec", current_seconds);
@@ -42,12 +45,7 @@ pub(super) fn write(node: &Node, _: &Session, report: &mut Report) {
     report.put("rdb_last_cow_size", if state.current.is_some() { 0 } else { state.left_behind });
     report.put("rdb_last_load_keys_expired", state.last_load_expired);
     report.put("rdb_last_load_keys_loaded", state.last_load_keys);
-    report.zeros(&["aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"]);
-    report.put("aof_last_rewrite_time_sec", -1);
-    report.put("aof_current_rewrite_time_sec", -1);
-    report.put("aof_last_bgrewrite_status", ok_or_err(true));
-    report.zeros(&["aof_rewrites", "aof_rewrites_consecutive_failures"]);
-    report.put("aof_last_write_status", ok_or_err(true));
+    write_aof(node, report);
     report.zeros(&["aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"]);
     if let Some(loading) = &state.loading {
         write_loading(report, node.now.unix_s(), loading.started.unix_s(), loading.progress);
@@ -55,6 +53,39 @@ pub(super) fn write(node: &Node, _: &Session, report: &mut Report) {
         let seconds = node.now.mono_ms().saturating_sub(sync.started_ms) / 1000;
         let now = node.now.unix_s();
         write_loading(report, now, now.saturating_sub(seconds), sync.progress);
+    }
+}
+
+fn write_aof(node: &Node, report: &mut Report) {
+    let aof = &node.aof;
+    report.flag("aof_enabled", !aof.is_off());
+    // One that has been switched on is not done before its first base stands.
+    report.flag("aof_rewrite_in_progress", aof.rewrite.is_some() || aof.is_beginning());
+    report.flag("aof_rewrite_scheduled", aof.rewrite_scheduled);
+    report.put("aof_last_rewrite_time_sec", aof.last_rewrite_s);
+    let current_s = aof
+        .rewrite
+        .as_ref()
+        .map_or(-1, |rewrite| (node.now.mono_us.saturating_sub(rewrite.started.mono_us) / 1_000_000) as i64);
+    report.put("aof_current_rewrite_time_sec", current_s);
+    report.put("aof_last_bgrewrite_status", ok_or_err(aof.last_rewrite_ok));
+    report.put("aof_rewrites", aof.rewrites);
+    report.put("aof_rewrites_consecutive_failures", aof.rewrite_failures);
+    report.put("aof_last_write_status", ok_or_err(!aof.is_failing()));
+    if aof.is_off() {
+        return;
+    }
+    let end = node.replication.log.end();
+    report.put("aof_current_size", aof.current_bytes());
+    report.put("aof_base_size", aof.base_bytes);
+    report.flag("aof_pending_rewrite", aof.rewrite_scheduled);
+    report.put("aof_buffer_length", aof.unwritten(end));
+    report.put("aof_pending_bio_fsync", u8::from(aof.is_syncing()));
+    report.put("aof_delayed_fsync", aof.delayed_syncs);
+    report.put("aof_written_offset", aof.written);
+    report.put("aof_synced_offset", aof.synced);
+    if let Some(error) = aof.write_error.as_ref().or(aof.sync_error.as_ref()) {
+        report.put("aof_last_error", error);
     }
 }
 

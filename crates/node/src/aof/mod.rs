@@ -1,0 +1,639 @@
+//! The append only file: one more reader of the log.
+//!
+//! What the log gets is handed, round by round, to a thread that writes it to the last increment, and nobody is told of it before it
+//! stands there: neither the client who wrote it nor the replicas. That way an instance that was killed finds everything in its
+//! files that anybody may know of, and can say so. With `appendfsync always` the same goes for a machine that loses its power.
+//!
+//! ```text
+//! log   ├──────── durable ────────┤── written ──┤── on its way ──┤
+//!                               synced       written           cursor          end of the log
+//! ```
+//!
+//! `rewrite` has a new base written from a frozen view, and switches the file on and off; `load` is the way back.
+
+pub(crate) mod load;
+mod rewrite;
+mod work;
+
+use std::collections::VecDeque;
+
+use backlog::Offset;
+use config::AppendFsync;
+
+use crate::action::{Action, ConnId, JobId};
+use crate::node::Node;
+use crate::session::Blocked;
+
+pub use work::{AofBatch, AofBegin, AofEvent, AofOpen, AofPiece, AofSwitch, AofWork, ManifestFile};
+
+pub(crate) use rewrite::Rewrite;
+
+/// With `appendfsync everysec`.
+const SYNC_EVERY_MS: u64 = 1000;
+/// What could not be written is tried again after so long.
+const RETRY_MS: u64 = 1000;
+/// So much may be on its way to the disk. What is more waits in the log.
+const MAX_ON_ITS_WAY: u64 = 64 << 20;
+
+/// WAITAOF waits for this instance's own file, and there is none.
+pub(crate) const NO_FILE_TO_WAIT_FOR: &str =
+    "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
+
+/// So much may wait for a disk that takes nothing, where no other limit is set.
+const MAX_WAITING: u64 = 256 << 20;
+
+/// What the file is good for at present.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Phase {
+    /// There is none.
+    Off,
+    /// The first base is being written; without it the increments are worth nothing.
+    Beginning,
+    /// It holds everything.
+    On,
+}
+
+/// A file that is being opened.
+struct Opening {
+    /// What the manifest says once it is open.
+    manifest: Option<aof::Manifest>,
+    /// The rewrite that it is for; the start, if there is none.
+    rewrite: Option<JobId>,
+}
+
+/// The state of the append only file.
+pub(crate) struct Aof {
+    pub phase: Phase,
+    /// What the manifest on the disk says, once it is known.
+    pub manifest: Option<aof::Manifest>,
+    /// Files that are being opened, in order.
+    opening: VecDeque<Opening>,
+    /// Manifests that are about to take the place of the present one, in order.
+    switching: VecDeque<aof::Manifest>,
+    /// Numbers below these have been used, if only in vain: nobody knows for sure what a manifest says that could not be written.
+    base_floor: u64,
+    increment_floor: u64,
+    /// There is an open file to append to.
+    open: bool,
+    /// Tells the files from those before, of which there may still be news.
+    epoch: u64,
+    /// Up to here the log has been handed over.
+    cursor: Offset,
+    pub written: Offset,
+    /// The database that is selected in the stream at the cursor, and at what is written.
+    cursor_db: usize,
+    written_db: usize,
+    /// Batches on their way: up to where each goes, and what is selected there.
+    on_their_way: VecDeque<(Offset, usize)>,
+    pub synced: Offset,
+    /// Nobody is told of what lies behind this.
+    pub gate: Offset,
+    /// Clients whose replies wait for the gate.
+    held: Vec<ConnId>,
+    /// The next thing to be appended is the name of the history.
+    history_due: bool,
+    /// The second that the last time line told of.
+    told_unix_s: u64,
+    /// What keeps bytes from being written.
+    pub write_error: Option<String>,
+    /// What keeps them from being made durable.
+    pub sync_error: Option<String>,
+    /// What was written may be lost although it was made durable later: only a new base can be trusted.
+    suspect: bool,
+    retry_at_ms: u64,
+    /// The next batch tells the writer to try again.
+    resume: bool,
+    sync_under_way: bool,
+    last_sync_ms: u64,
+    /// Times that a sync was due while the one before was still under way.
+    pub delayed_syncs: u64,
+    /// Bytes of the base and of the increments before the present one.
+    earlier_bytes: u64,
+    /// Bytes of the present increment.
+    increment_bytes: u64,
+    /// Size after the last rewrite, or at the start.
+    pub base_bytes: u64,
+    pub rewrite: Option<Box<Rewrite>>,
+    pub rewrite_scheduled: bool,
+    pub rewrites: u64,
+    pub rewrite_failures: u64,
+    pub last_rewrite_ok: bool,
+    pub last_rewrite_s: i64,
+    rewrite_not_before_ms: u64,
+    /// The last line has been asked for: writing ended at this offset.
+    ended_at: Option<Offset>,
+    /// And stands.
+    end_stands: bool,
+}
+
+impl Default for Aof {
+    fn default() -> Aof {
+        Aof {
+            phase: Phase::Off,
+            manifest: None,
+            opening: VecDeque::new(),
+            switching: VecDeque::new(),
+            base_floor: 1,
+            increment_floor: 1,
+            open: false,
+            epoch: 0,
+            cursor: Offset(0),
+            written: Offset(0),
+            cursor_db: 0,
+            written_db: 0,
+            on_their_way: VecDeque::new(),
+            synced: Offset(0),
+            gate: Offset(u64::MAX),
+            held: Vec::new(),
+            history_due: false,
+            told_unix_s: 0,
+            write_error: None,
+            sync_error: None,
+            suspect: false,
+            retry_at_ms: 0,
+            resume: false,
+            sync_under_way: false,
+            last_sync_ms: 0,
+            delayed_syncs: 0,
+            earlier_bytes: 0,
+            increment_bytes: 0,
+            base_bytes: 0,
+            rewrite: None,
+            rewrite_scheduled: false,
+            rewrites: 0,
+            rewrite_failures: 0,
+            last_rewrite_ok: true,
+            last_rewrite_s: -1,
+            rewrite_not_before_ms: 0,
+            ended_at: None,
+            end_stands: false,
+        }
+    }
+}
+
+impl Aof {
+    pub fn is_off(&self) -> bool {
+        self.phase == Phase::Off
+    }
+
+    /// It has been switched on, and nothing of it counts yet.
+    pub fn is_beginning(&self) -> bool {
+        self.phase == Phase::Beginning
+    }
+
+    /// Whether writes have to be refused because they could not be kept.
+    pub fn is_failing(&self) -> bool {
+        self.write_error.is_some() || self.sync_error.is_some()
+    }
+
+    /// From here on it needs the log.
+    pub fn needs_from(&self) -> Option<Offset> {
+        self.open.then_some(self.cursor.min(self.written))
+    }
+
+    /// Up to here replicas may be told of the log.
+    pub fn limit(&self, end: Offset) -> Offset {
+        end.min(self.gate)
+    }
+
+    /// Bytes of all files.
+    pub fn current_bytes(&self) -> u64 {
+        self.earlier_bytes + self.increment_bytes
+    }
+
+    /// Bytes that are not in a file yet.
+    pub fn unwritten(&self, end: Offset) -> u64 {
+        if self.open { end.since(self.written) } else { 0 }
+    }
+
+    /// The next rewrite need not wait.
+    pub fn allow_rewrite(&mut self) {
+        self.rewrite_not_before_ms = 0;
+    }
+
+    pub fn is_syncing(&self) -> bool {
+        self.sync_under_way
+    }
+
+    /// The log begins anew, at an offset that has nothing to do with those before.
+    #[must_use]
+    fn restart_at(&mut self, at: Offset, db: usize) -> AofBegin {
+        (self.cursor_db, self.written_db) = (db, db);
+        self.on_their_way.clear();
+        self.epoch += 1;
+        self.sync_under_way = false;
+        self.write_error = None;
+        self.sync_error = None;
+        self.cursor = at;
+        self.written = at;
+        self.synced = at;
+        self.history_due = true;
+        AofBegin { epoch: self.epoch, at }
+    }
+}
+
+impl Node {
+    /// Up to here the log is durable in this instance's own file, if it has one.
+    pub(crate) fn synced_offset(&self) -> Option<Offset> {
+        (!self.aof.is_off()).then_some(self.aof.synced.min(self.replication.log.end()))
+    }
+
+    /// What those are told who may not write.
+    pub(crate) fn aof_error(&self) -> &'static str {
+        if self.aof.write_error.is_some() {
+            "MISCONF Errors writing to the AOF file: see aof_last_error in INFO persistence"
+        } else {
+            "MISCONF Errors flushing the AOF file to the disk: see aof_last_error in INFO persistence"
+        }
+    }
+
+    /// `appendonly` is not what it was: those who wait for this instance's own file wait in vain.
+    pub(crate) fn refuse_local_waits(&mut self) {
+        for conn in self.wait.clients.clone() {
+            let Some(session) = self.session(conn) else { continue };
+            if matches!(session.blocked, Some(Blocked::Wait { local: Some(1..), .. })) {
+                self.wait.clients.retain(|&other| other != conn);
+                self.unblock(conn, |session| session.reply.error(NO_FILE_TO_WAIT_FOR));
+            }
+        }
+    }
+
+    fn ask_aof(&mut self, work: AofWork) {
+        self.actions.push(Action::Aof(work));
+    }
+
+    /// Hands over what the log has got since the last call. Everything in it is whole: transactions, too.
+    pub(crate) fn append_to_aof(&mut self) {
+        let end = self.replication.log.end();
+        let behind = end != self.aof.cursor || self.aof.history_due || self.replication.renamed_at.is_some();
+        if !self.aof.open || !behind || self.aof.write_error.is_some() {
+            return;
+        }
+        if self.aof.cursor < self.replication.log.first_in_memory() {
+            tracing::warn!("The append only file has fallen too far behind: it begins anew");
+            return self.begin_file_anew();
+        }
+        if end.since(self.aof.written) > MAX_ON_ITS_WAY && self.aof.cursor > self.aof.written {
+            return;
+        }
+        let pieces = self.pieces_up_to(end);
+        self.append_pieces(pieces, end);
+    }
+
+    /// The log up to here is on its way.
+    fn log_handed_over(&mut self, upto: Offset) {
+        let db = self.replication.stream_db();
+        (self.aof.cursor, self.aof.cursor_db) = (upto, db);
+        self.aof.on_their_way.push_back((upto, db));
+    }
+
+    /// Appends what has to be durable before it is answered.
+    fn append_durably(&mut self, pieces: Vec<AofPiece>, upto: Offset) {
+        let resume = std::mem::take(&mut self.aof.resume);
+        self.log_handed_over(upto);
+        self.aof.sync_under_way = true;
+        self.ask_aof(AofWork::Append(AofBatch { pieces, upto, sync: true, resume, last: false }));
+    }
+
+    fn append_pieces(&mut self, pieces: Vec<AofPiece>, upto: Offset) {
+        let sync = self.syncs_always() && !self.rests_from_syncs();
+        let resume = std::mem::take(&mut self.aof.resume);
+        self.log_handed_over(upto);
+        self.ask_aof(AofWork::Append(AofBatch { pieces, upto, sync, resume, last: false }));
+    }
+
+    fn syncs_always(&self) -> bool {
+        self.config.settings().appendfsync == AppendFsync::Always
+    }
+
+    /// `no-appendfsync-on-rewrite`: the disk is left to the snapshot that is being written.
+    fn rests_from_syncs(&self) -> bool {
+        self.config.settings().no_appendfsync_on_rewrite && self.persistence.current.is_some()
+    }
+
+    fn pieces_up_to(&mut self, end: Offset) -> Vec<AofPiece> {
+        let mut pieces = Vec::new();
+        let renamed = self.replication.renamed_at.take();
+        let mut at = self.aof.cursor.min(end);
+        if self.aof.history_due {
+            // Whatever it is called now, that name is true of everything before as well.
+            self.push_history(at, self.aof.cursor_db, &mut pieces);
+            self.aof.history_due = false;
+        } else if let Some((renamed, db)) = renamed {
+            let renamed = renamed.clamp(at, end);
+            self.span_pieces(at, renamed, &mut pieces);
+            self.push_history(renamed, db, &mut pieces);
+            at = renamed;
+        }
+        self.span_pieces(at, end, &mut pieces);
+        self.replication.forget_omitted(end);
+        pieces
+    }
+
+    /// The log between two offsets, without what is not for the file.
+    fn span_pieces(&mut self, from: Offset, to: Offset, pieces: &mut Vec<AofPiece>) {
+        if from >= to {
+            return;
+        }
+        let omitted: Vec<_> = self.replication.omitted_between(from, to).collect();
+        let mut at = from;
+        for (begin, end) in omitted {
+            self.push_span(at, begin, pieces);
+            at = end;
+        }
+        if at < to {
+            self.push_span(at, to, pieces);
+        } else {
+            // The log has gone on without the file: that is said at once, as replicas hear of it.
+            pieces.push(AofPiece::Span { offset: to, unix_ms: self.now.unix_ms(), bytes: Vec::new() });
+        }
+    }
+
+    fn push_span(&mut self, from: Offset, to: Offset, pieces: &mut Vec<AofPiece>) {
+        if from >= to {
+            return;
+        }
+        let unix_s = self.now.unix_s();
+        if self.config.settings().aof_timestamp_enabled && self.aof.told_unix_s != unix_s {
+            self.aof.told_unix_s = unix_s;
+            pieces.push(AofPiece::Time { unix_s });
+        }
+        let bytes = self.replication.log.copy(from, to).unwrap_or_default();
+        pieces.push(AofPiece::Span { offset: from, unix_ms: self.now.unix_ms(), bytes });
+    }
+
+    /// Names the history; and selects the database that is selected there, for those who know nothing of histories.
+    fn push_history(&self, offset: Offset, db: usize, pieces: &mut Vec<AofPiece>) {
+        let db = db as u32;
+        pieces.push(AofPiece::Select(db));
+        let history =
+            aof::History { id: *self.replication.history.id(), offset, db, unix_ms: self.now.unix_ms() };
+        pieces.push(AofPiece::History(history, self.replication.history.ancestors().to_vec()));
+    }
+
+    /// What has become of something that was asked of the file's writer.
+    pub fn aof_event(&mut self, now: crate::Now, event: AofEvent) {
+        self.set_now(now);
+        match event {
+            AofEvent::Opened(result) => self.aof_opened(result),
+            AofEvent::Surveyed(result) => self.aof_surveyed(result),
+            AofEvent::Switched(result) => self.aof_switched(result),
+            AofEvent::Written { epoch, .. }
+            | AofEvent::Synced { epoch, .. }
+            | AofEvent::WriteFailed { epoch, .. }
+            | AofEvent::SyncFailed { epoch, .. }
+                if epoch != self.aof.epoch =>
+            {
+                // Of files that do not count any more.
+            }
+            AofEvent::Written { upto, size, .. } => {
+                self.aof_written(upto, size);
+                if self.syncs_always() && self.rests_from_syncs() {
+                    // Nothing is made durable meanwhile, and nobody waits for it.
+                    self.aof.synced = self.aof.synced.max(upto);
+                }
+            }
+            AofEvent::Synced { upto, .. } => {
+                self.aof.sync_under_way = false;
+                if self.aof.sync_error.take().is_some() {
+                    tracing::warn!(
+                        "The append only file can be flushed again: it is rewritten, as nobody knows what was lost"
+                    );
+                    self.aof.suspect = true;
+                    self.aof.rewrite_not_before_ms = 0;
+                    self.start_or_schedule_rewrite();
+                }
+                if !self.aof.suspect {
+                    self.aof.synced = self.aof.synced.max(upto);
+                }
+                if self.aof.phase == Phase::On {
+                    self.aof_ready();
+                }
+            }
+            AofEvent::Ended => {
+                self.aof.end_stands = true;
+                if self.persistence.shutdown.is_some() {
+                    self.continue_shutdown();
+                }
+            }
+            AofEvent::WriteFailed { written, error, .. } => {
+                if self.aof.open && self.aof.write_error.is_none() {
+                    tracing::warn!("Error writing to the AOF file: {error}");
+                }
+                self.aof.written = written;
+                self.aof.cursor = written;
+                self.aof.cursor_db = self.aof.written_db;
+                self.aof.on_their_way.clear();
+                self.aof.sync_under_way = false;
+                self.aof.history_due = true;
+                self.aof.ended_at = None;
+                self.aof.write_error = Some(error);
+                self.aof.retry_at_ms = self.now.mono_ms() + RETRY_MS;
+                self.refresh_gate();
+            }
+            AofEvent::SyncFailed { error, .. } => {
+                self.aof.sync_under_way = false;
+                if self.aof.sync_error.is_none() {
+                    tracing::warn!("Fail to fsync the AOF file: {error}");
+                }
+                self.aof.sync_error = Some(error);
+                self.aof.last_sync_ms = self.now.mono_ms();
+                self.refresh_gate();
+            }
+        }
+        self.move_gate();
+    }
+
+    fn aof_written(&mut self, upto: Offset, size: u64) {
+        self.aof.written = self.aof.written.max(upto).min(self.aof.cursor);
+        while self.aof.on_their_way.front().is_some_and(|batch| batch.0 <= upto) {
+            if let Some((_, db)) = self.aof.on_their_way.pop_front() {
+                self.aof.written_db = db;
+            }
+        }
+        self.aof.increment_bytes = size;
+        if self.aof.write_error.take().is_some() {
+            tracing::warn!("AOF write error looks solved. The instance can write again.");
+            self.refresh_gate();
+        }
+    }
+
+    /// Works out anew who may be told of what.
+    pub(crate) fn move_gate(&mut self) {
+        let gate = match self.aof.phase {
+            Phase::Off | Phase::Beginning => Offset(u64::MAX),
+            Phase::On if self.syncs_always() => self.aof.synced,
+            Phase::On => self.aof.written,
+        };
+        let moved = gate != self.aof.gate;
+        self.aof.gate = gate;
+        if !moved {
+            return;
+        }
+        let end = self.replication.log.end();
+        let mut held = std::mem::take(&mut self.aof.held);
+        held.retain(|&conn| {
+            let Some(session) = self.session_mut(conn) else { return false };
+            if session.last_write > gate && session.last_write <= end {
+                return true;
+            }
+            session.held = false;
+            if session.reply_pending() > 0 {
+                session.listed = true;
+                self.writable.push(conn);
+            }
+            false
+        });
+        self.aof.held = held;
+        for conn in self.replication.replicas.clone() {
+            self.list_writable(conn);
+        }
+        self.serve_waiting();
+        if self.persistence.shutdown.is_some() {
+            self.continue_shutdown();
+        }
+    }
+
+    /// The end of the log has been taken back.
+    pub(crate) fn aof_log_cut(&mut self) {
+        let end = self.replication.log.end();
+        if !self.aof.open || self.aof.cursor <= end {
+            return;
+        }
+        if self.aof.written < self.aof.cursor {
+            // What is on its way cannot be told from what takes its place.
+            return self.begin_file_anew();
+        }
+        let db = self.replication.stream_db();
+        (self.aof.cursor, self.aof.cursor_db) = (end, db);
+        (self.aof.written, self.aof.written_db) = (end, db);
+        self.aof.synced = self.aof.synced.min(end);
+        self.move_gate();
+    }
+
+    /// What a client has written is not in the file yet: its replies wait.
+    #[cold]
+    pub(crate) fn hold_replies(&mut self, session: &mut crate::session::Session) {
+        // What lies beyond the end was written in a history that is gone.
+        if !session.held && session.last_write <= self.replication.log.end() {
+            session.held = true;
+            self.aof.held.push(session.conn);
+        }
+    }
+
+    /// What the file needs as time passes.
+    pub(crate) fn tick_aof(&mut self) {
+        if self.aof.is_off() {
+            return;
+        }
+        let now_ms = self.now.mono_ms();
+        if self.aof.write_error.is_some() && self.aof.open && now_ms >= self.aof.retry_at_ms {
+            // Whether there is room again is found out by trying.
+            self.aof.retry_at_ms = now_ms + RETRY_MS;
+            if self.aof.cursor < self.replication.log.first_in_memory() {
+                return self.begin_file_anew();
+            }
+            self.aof.resume = true;
+            let end = self.replication.log.end();
+            let pieces = self.pieces_up_to(end);
+            if self.gate.loading {
+                // The start waits for it to be durable.
+                self.append_durably(pieces, end);
+            } else {
+                self.append_pieces(pieces, end);
+            }
+        }
+        self.give_up_hopeless_file();
+        self.sync_aof_if_due();
+        if self.aof.suspect && self.aof.rewrite.is_none() {
+            self.start_or_schedule_rewrite();
+        }
+        self.check_aof_growth();
+        self.start_scheduled_rewrite();
+    }
+
+    /// What waits for a disk that takes nothing stays in memory. On a replica, whose master writes on, that has an end: then the file
+    /// begins anew once there is room.
+    fn give_up_hopeless_file(&mut self) {
+        let settings = self.config.settings();
+        let limit = match settings.client_output_buffer_limit[1].hard_bytes {
+            0 => MAX_WAITING,
+            limit => limit,
+        };
+        let waiting = self.aof.unwritten(self.replication.log.end());
+        if self.aof.write_error.is_some() && waiting > limit.max(settings.repl_backlog_size) {
+            tracing::warn!(
+                "{waiting} bytes wait for the append only file: it begins anew when there is room"
+            );
+            self.begin_file_anew();
+        }
+    }
+
+    fn sync_aof_if_due(&mut self) {
+        let now_ms = self.now.mono_ms();
+        let everysec = self.config.settings().appendfsync == AppendFsync::Everysec;
+        let wanted = everysec
+            || self.syncs_always() && (self.aof.sync_error.is_some() || self.aof.synced < self.aof.written);
+        let due = self.aof.synced < self.aof.written || self.aof.sync_error.is_some();
+        if !wanted
+            || !due
+            || !self.aof.open
+            || now_ms < self.aof.last_sync_ms + SYNC_EVERY_MS
+            || self.rests_from_syncs()
+        {
+            return;
+        }
+        if self.aof.sync_under_way {
+            self.aof.delayed_syncs += 1;
+            self.aof.last_sync_ms = now_ms;
+            return;
+        }
+        self.sync_aof();
+    }
+
+    fn sync_aof(&mut self) {
+        self.aof.sync_under_way = true;
+        self.aof.last_sync_ms = self.now.mono_ms();
+        self.ask_aof(AofWork::Sync);
+    }
+
+    /// Settings of the file have changed.
+    pub(crate) fn apply_aof_settings(&mut self) {
+        if self.aof.open
+            && self.syncs_always()
+            && self.aof.synced < self.aof.written
+            && !self.aof.sync_under_way
+        {
+            self.sync_aof();
+        }
+        self.move_gate();
+    }
+
+    /// Before the process ends: everything is appended, then the line that says so, and made durable. Whether that has happened.
+    pub(crate) fn end_aof(&mut self) -> bool {
+        if !self.aof.open || self.aof.phase != Phase::On {
+            // What is being written for the first time is waited for.
+            return self.aof.phase != Phase::Beginning || self.aof.rewrite.is_none();
+        }
+        let end = self.replication.log.end();
+        if self.aof.ended_at != Some(end) {
+            if self.aof.write_error.is_some() {
+                return false;
+            }
+            let mut pieces = self.pieces_up_to(end);
+            let db = self.replication.stream_db() as u32;
+            let replica = self.replication.is_replica();
+            pieces.push(AofPiece::End { offset: end, unix_ms: self.now.unix_ms(), db, replica });
+            self.aof.ended_at = Some(end);
+            let resume = std::mem::take(&mut self.aof.resume);
+            self.log_handed_over(end);
+            self.aof.end_stands = false;
+            self.ask_aof(AofWork::Append(AofBatch { pieces, upto: end, sync: true, resume, last: true }));
+            return false;
+        }
+        self.aof.end_stands
+    }
+}
+
+#[cfg(test)]
+mod tests;

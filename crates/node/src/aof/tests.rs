@@ -1,0 +1,337 @@
+use super::*;
+use crate::action::{Completion, SaveReport};
+use crate::testing::Fixture;
+
+/// What the writer has been asked to append since the last look, with the commands as text.
+fn appended(node: &mut Fixture) -> (String, Option<Offset>, bool) {
+    let (mut text, mut upto, mut sync) = (Vec::new(), None, false);
+    for action in node.actions() {
+        let Action::Aof(AofWork::Append(batch)) = action else { continue };
+        for piece in &batch.pieces {
+            piece.encode(&mut text);
+            text.extend_from_slice(piece.commands());
+        }
+        upto = Some(batch.upto);
+        sync |= batch.sync;
+    }
+    (String::from_utf8_lossy(&text).replace("\r\n", " "), upto, sync)
+}
+
+/// A node whose file is in use.
+fn kept(options: &[&str]) -> Fixture {
+    let mut node = Fixture::with(options);
+    node.run(&["CONFIG", "SET", "appendonly", "yes"]);
+    let asked = node.actions();
+    assert!(asked.iter().any(|action| matches!(action, Action::Aof(AofWork::Survey { .. }))), "{asked:?}");
+    event(&mut node, AofEvent::Surveyed(Ok(None)));
+    finish_rewrite(&mut node, 0);
+    assert!(node.node.aof.phase == Phase::On);
+    node
+}
+
+fn event(node: &mut Fixture, event: AofEvent) {
+    let now = node.now;
+    node.node.aof_event(now, event);
+}
+
+/// Everything that a rewrite asks for happens.
+fn finish_rewrite(node: &mut Fixture, written: u64) {
+    event(node, AofEvent::Opened(Ok(0)));
+    let save = node.saves().pop().expect("a base is written");
+    assert!(save.header.aof_base && save.header.identity.is_some());
+    node.complete(save.id, Completion::Saved(Ok(SaveReport { bytes: 100, keys: 0 })));
+    let asked = node.actions();
+    assert!(asked.iter().any(|action| matches!(action, Action::Aof(AofWork::Switch(_)))), "{asked:?}");
+    event(node, AofEvent::Switched(Ok(())));
+    let epoch = node.node.aof.epoch;
+    event(node, AofEvent::Written { epoch, upto: Offset(written), size: 100 });
+}
+
+fn written(node: &mut Fixture, upto: Offset) {
+    let epoch = node.node.aof.epoch;
+    event(node, AofEvent::Written { epoch, upto, size: 200 });
+}
+
+fn synced(node: &mut Fixture, upto: Offset) {
+    let epoch = node.node.aof.epoch;
+    event(node, AofEvent::Synced { epoch, upto });
+}
+
+#[test]
+fn a_reply_waits_until_what_was_written_stands_in_the_file() {
+    let mut node = kept(&[]);
+    let other = node.client();
+    assert_eq!(node.run(&["SET", "a", "1"]), "");
+    assert_eq!(node.run_on(other, &["GET", "a"]), "$1\r\n1\r\n", "who only reads does not wait");
+    let (text, upto, sync) = appended(&mut node);
+    assert!(text.contains("#TANDEM span 0 ") && text.ends_with("SET $1 a $1 1 ") && !sync, "{text}");
+    written(&mut node, upto.expect("something was appended"));
+    assert_eq!(node.read(), "+OK\r\n");
+}
+
+#[test]
+fn with_always_it_waits_until_that_is_durable() {
+    let mut node = kept(&["--appendfsync", "always"]);
+    assert_eq!(node.run(&["SET", "a", "1"]), "");
+    let (_, upto, sync) = appended(&mut node);
+    assert!(sync);
+    let upto = upto.expect("something was appended");
+    written(&mut node, upto);
+    assert_eq!(node.read(), "");
+    synced(&mut node, upto);
+    assert_eq!(node.read(), "+OK\r\n");
+}
+
+#[test]
+fn replicas_do_not_get_what_is_not_in_the_file() {
+    let mut node = kept(&[]);
+    let replica = node.client();
+    let id = node.node.replication.history.id().to_string();
+    node.input(replica, &["REPLCONF", "capa", "psync2"]);
+    node.read_from(replica);
+    assert_eq!(node.run_on(replica, &["PSYNC", &id, "1"]), format!("+CONTINUE {id}\r\n"));
+    node.actions();
+    node.run(&["SET", "a", "1"]);
+    assert_eq!(node.read_from(replica), "");
+    let (_, upto, _) = appended(&mut node);
+    written(&mut node, upto.expect("something was appended"));
+    assert!(node.read_from(replica).contains("SET"));
+}
+
+#[test]
+fn what_is_for_replicas_only_is_not_appended() {
+    let mut node = kept(&[]);
+    node.run(&["SET", "a", "1"]);
+    appended(&mut node);
+    let before = node.log_end();
+    node.run(&["PUBLISH", "channel", "text"]);
+    let (text, upto, _) = appended(&mut node);
+    assert!(!text.contains("PUBLISH") && text.contains(" 0 "), "{text}");
+    assert!(text.starts_with(&format!("#TANDEM span {} ", node.log_end())), "{text}");
+    assert!(upto > Some(before), "and the offset is told");
+    for words in [&["MULTI"][..], &["PUBLISH", "c", "t"], &["SET", "b", "1"], &["SET", "c", "1"], &["EXEC"]] {
+        node.run(words);
+    }
+    let (text, ..) = appended(&mut node);
+    assert!(text.contains("MULTI") && text.ends_with("EXEC "), "a transaction is whole: {text}");
+}
+
+#[test]
+fn a_full_disk_stops_writes_until_there_is_room() {
+    let mut node = kept(&[]);
+    assert_eq!(node.run(&["SET", "a", "1"]), "");
+    appended(&mut node);
+    let error = "No space left on device".to_owned();
+    let epoch = node.node.aof.epoch;
+    event(&mut node, AofEvent::WriteFailed { epoch, written: Offset(0), error });
+    let other = node.client();
+    assert!(node.run_on(other, &["SET", "b", "1"]).starts_with("-MISCONF Errors writing to the AOF file"));
+    let info = node.run_on(other, &["INFO", "persistence"]);
+    assert!(info.contains("aof_last_write_status:err\r\n"), "{info}");
+    assert!(info.contains("aof_last_error:No space left on device\r\n"), "{info}");
+    assert_eq!(node.read(), "", "what was written is not in the file");
+    node.advance_ms(1100);
+    let asked = node.actions();
+    let again = asked.iter().find_map(|action| match action {
+        Action::Aof(AofWork::Append(batch)) => Some(batch),
+        _ => None,
+    });
+    let again = again.expect("it is tried again");
+    assert!(again.resume && matches!(again.pieces[1], AofPiece::History(..)), "{again:?}");
+    let upto = again.upto;
+    written(&mut node, upto);
+    assert_eq!(node.read(), "+OK\r\n");
+    assert_eq!(node.run_on(other, &["SET", "b", "1"]), "", "it is on its way");
+}
+
+#[test]
+fn after_a_flush_that_failed_only_a_new_base_is_trusted() {
+    let mut node = kept(&["--appendfsync", "always"]);
+    node.run(&["SET", "a", "1"]);
+    let (_, upto, _) = appended(&mut node);
+    let upto = upto.expect("something was appended");
+    written(&mut node, upto);
+    let epoch = node.node.aof.epoch;
+    event(&mut node, AofEvent::SyncFailed { epoch, error: "Input/output error".to_owned() });
+    let other = node.client();
+    assert!(node.run_on(other, &["SET", "b", "1"]).starts_with("-MISCONF Errors flushing the AOF file"));
+    node.advance_ms(1100);
+    assert!(node.actions().iter().any(|action| matches!(action, Action::Aof(AofWork::Sync))));
+    synced(&mut node, upto);
+    assert_eq!(node.read(), "", "nobody knows what was lost");
+    finish_rewrite(&mut node, upto.0);
+    assert_eq!(node.read(), "+OK\r\n");
+}
+
+#[test]
+fn a_promotion_names_the_history_before_anything_is_written_under_it() {
+    let mut node = kept(&[]);
+    node.run(&["SET", "a", "1"]);
+    appended(&mut node);
+    let at = node.log_end();
+    let inner = &mut node.node;
+    inner.replication.begin_history(&mut inner.rng);
+    node.run(&["SET", "b", "1"]);
+    let id = node.node.replication.history.id().to_string();
+    let (text, ..) = appended(&mut node);
+    assert!(text.contains(&format!(" #TANDEM history {id} {at} ")), "{text}");
+    assert!(text.contains(&format!(":{at} ")) || text.contains("#TANDEM ancestor "), "{text}");
+    assert!(text.ends_with("SET $1 b $1 1 "), "{text}");
+}
+
+#[test]
+fn a_shutdown_ends_the_file() {
+    let mut node = kept(&[]);
+    node.input(node.conn, &["SET", "a", "1"]);
+    let other = node.client();
+    node.input(other, &["SHUTDOWN"]);
+    let (text, upto, sync) = appended(&mut node);
+    assert!(text.contains("SET $1 a") && sync, "{text}");
+    let end = format!("#TANDEM end {} ", node.log_end());
+    assert!(text.contains(&end) && text.contains(" master "), "{text}");
+    synced(&mut node, upto.expect("something was appended"));
+    assert!(node.actions().is_empty());
+    event(&mut node, AofEvent::Ended);
+    assert!(node.actions().iter().any(|action| matches!(action, Action::Exit { code: 0 })));
+}
+
+const SET: &[u8] = b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n";
+const INCR: &[u8] = b"*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n";
+
+fn id(seed: u64) -> backlog::ReplicationId {
+    backlog::ReplicationId::random(&mut fastrand::Rng::with_seed(seed))
+}
+
+/// An increment: a history that begins at 100, two spans with something between them that is not in the file.
+fn increment(end: bool) -> Vec<u8> {
+    let mut file = Vec::new();
+    aof::Writer::select(&mut file, 3);
+    let history = aof::History { id: id(1), offset: Offset(100), db: 3, unix_ms: 5 };
+    let past = backlog::PastHistory { id: id(2), valid_to: Offset(90) };
+    aof::Writer::history(&mut file, history, &[past]);
+    aof::Writer::span(&mut file, Offset(100), 6, &[SET, INCR]);
+    aof::Writer::span(&mut file, Offset(200), 7, &[INCR]);
+    if end {
+        aof::Writer::end(&mut file, Offset(221), 8, 3, false);
+    }
+    file
+}
+
+/// A node that has been started on a log of one increment, up to the moment when its file is to be opened.
+fn start_on(file: &[u8], options: &[&str]) -> Fixture {
+    use crate::{AofChunk, AofItem, AofSummary};
+    let options: Vec<&str> = options.iter().copied().chain(["--appendonly", "yes"]).collect();
+    let mut node = Fixture::with(&options);
+    node.actions();
+    let now = node.now;
+    node.node.start(now);
+    let asked = node.actions();
+    let job = asked.iter().find_map(|action| match action {
+        Action::Load(job) => Some(job.id),
+        _ => None,
+    });
+    let job = job.expect("the files are loaded");
+    node.complete(job, Completion::AofBase(None));
+    let (mut reader, mut at) = (aof::Reader::new(), 0);
+    let mut items = vec![AofItem::File("increment".to_owned())];
+    let mut commands = Vec::new();
+    while let aof::Step::Item { item, len } = reader.next(&file[at..]).expect("it is not damaged") {
+        at += len;
+        match item {
+            aof::Item::Annotation(line) => items.push(AofItem::Line(line)),
+            aof::Item::Commands { bytes, in_span } => {
+                commands.extend_from_slice(bytes);
+                items.push(AofItem::Commands { len: bytes.len(), in_span });
+            }
+        }
+    }
+    let tail = reader.tail((file.len() - at) as u64);
+    node.complete(job, Completion::AofChunk(AofChunk { commands: commands.into(), items }));
+    let text = b"file increment seq 1 type i\n";
+    let manifest = aof::Manifest::parse(text).expect("a manifest");
+    let summary = AofSummary { manifest, keep: tail.whole, ended: tail.ended, bytes: tail.whole };
+    node.complete(job, Completion::AofLoaded(Ok(Box::new(summary))));
+    node
+}
+
+/// Its file is opened, and what it says first is durable.
+fn opened(node: &mut Fixture) -> String {
+    assert_eq!(node.run(&["PING"]).split(' ').next(), Some("-LOADING"), "not before the file is open");
+    let (text, upto, sync) = appended(node);
+    assert!(sync, "that writing goes on is durable first");
+    event(node, AofEvent::Opened(Ok(10)));
+    let upto = upto.expect("something was appended");
+    written(node, upto);
+    synced(node, upto);
+    assert_eq!(node.run(&["PING"]), "+PONG\r\n");
+    text
+}
+
+#[test]
+fn after_a_good_end_the_history_goes_on() {
+    let mut node = start_on(&increment(true), &[]);
+    let text = opened(&mut node);
+    assert!(text.contains(&format!(" #TANDEM history {} 221 3 ", id(1))), "{text}");
+    assert!(text.contains(&format!("#TANDEM ancestor {} 90 ", id(2))), "{text}");
+    assert_eq!(node.log_end(), Offset(221));
+    // What is not in the file is filled with lines that mean nothing.
+    let log = node.log_from(Offset(100));
+    assert!(log.contains(&"\n".repeat(50)) && log.ends_with("INCR $1 n "), "{log}");
+    node.run(&["SELECT", "3"]);
+    assert_eq!(node.run(&["MGET", "a", "n"]), "*2\r\n$1\r\n1\r\n$1\r\n2\r\n");
+    node.run(&["INCR", "n"]);
+    let (text, ..) = appended(&mut node);
+    assert!(
+        text.contains("#TANDEM span 221 ") && !text.contains("SELECT"),
+        "the database goes on, too: {text}"
+    );
+}
+
+#[test]
+fn after_a_crash_it_has_another_name() {
+    let mut node = start_on(&increment(false), &[]);
+    let text = opened(&mut node);
+    let own = *node.node.replication.history.id();
+    assert_ne!(own, id(1));
+    assert!(text.contains(&format!(" #TANDEM history {own} 221 ")), "{text}");
+    assert!(text.contains(&format!("#TANDEM ancestor {} 221 ", id(1))), "{text}");
+    let past = node.node.replication.history.can_continue(&id(1), Offset(150), &node.node.replication.log);
+    assert!(past.is_possible(), "{past:?}");
+    let beyond = node.node.replication.history.can_continue(&id(1), Offset(222), &node.node.replication.log);
+    assert!(!beyond.is_possible(), "{beyond:?}");
+}
+
+#[test]
+fn a_replica_keeps_its_masters_history_however_it_ended() {
+    for end in [false, true] {
+        let mut node = start_on(&increment(end), &["--replicaof", "10.0.0.9 7000"]);
+        opened(&mut node);
+        assert_eq!((*node.node.replication.history.id(), node.log_end()), (id(1), Offset(221)));
+        assert_eq!(node.node.replication.stream_db(), 3);
+    }
+}
+
+#[test]
+fn what_others_have_appended_ends_the_history() {
+    let mut file = increment(true);
+    file.extend_from_slice(INCR);
+    let mut node = start_on(&file, &[]);
+    let text = opened(&mut node);
+    let own = *node.node.replication.history.id();
+    assert!(text.contains(&format!(" #TANDEM history {own} ")) && !text.contains("ancestor"), "{text}");
+    assert!(!node.node.replication.history.knows(&id(1)));
+    // It was appended for database 3, which was selected there.
+    node.run(&["SELECT", "3"]);
+    assert_eq!(node.run(&["GET", "n"]), "$1\r\n3\r\n");
+}
+
+#[test]
+fn an_open_transaction_at_the_end_is_left_out() {
+    let mut file = increment(false);
+    aof::Writer::span(&mut file, Offset(221), 9, &[b"*1\r\n$5\r\nMULTI\r\n", INCR]);
+    let mut node = start_on(&file, &[]);
+    opened(&mut node);
+    assert_eq!(node.log_end(), Offset(221));
+    node.run(&["SELECT", "3"]);
+    assert_eq!(node.run(&["GET", "n"]), "$1\r\n2\r\n");
+}

@@ -41,6 +41,13 @@ pub(crate) struct Waiting {
     ticket: u64,
 }
 
+impl Waiting {
+    /// The command that waits.
+    pub fn spec(&self) -> &'static CommandSpec {
+        self.spec
+    }
+}
+
 /// Who waits for one key, in order of arrival, and whether it is to be woken when the key goes.
 type Queue = BTreeMap<u64, (ConnId, bool)>;
 
@@ -313,6 +320,9 @@ impl Node {
         let conns: Vec<ConnId> =
             self.sessions().filter(|session| session.waiting.is_some()).map(|session| session.conn).collect();
         for conn in conns {
+            if self.keep_or_redirect(conn) {
+                continue;
+            }
             if let Some(session) = self.session_mut(conn) {
                 // Nothing behind the request that waits is to run.
                 session.pending.clear();

@@ -226,6 +226,9 @@ impl Node {
             return false;
         }
         if !self.gate.is_open() {
+            if self.gate.redirecting && !self.gate.busy && self.redirect(session, spec) {
+                return false;
+            }
             if let Some(error) = self.refusal(session, spec) {
                 if spec.full_name == "exec" && session.transaction.take().is_some() {
                     self.unwatch(session);
@@ -249,10 +252,16 @@ impl Node {
             }
         }
         if session.is_replica() && spec.flags.intersects(Flags::WRITE | Flags::READONLY) {
+            let from = session.reply.buf.len();
             self.refuse(session, Some(spec), |out| {
                 out.error("ERR Replica can't interact with the keyspace");
             });
-            session.close_after_reply = true;
+            let error = String::from_utf8_lossy(&session.reply.buf[from..]).trim_end().to_owned();
+            tracing::warn!(
+                "== CRITICAL == This primary is sending an error to its replica: '{error}' after processing the command '{}'",
+                spec.full_name
+            );
+            self.drop_talkative_replica(session, spec, from);
             return false;
         }
         if session.subscriptions.is_some() && !session.resp3() {
@@ -295,6 +304,7 @@ impl Node {
             return false;
         }
         let from = session.reply.buf.len();
+        let was_replica = session.is_replica();
         // What a script does is seen behind the command that began it; everything else when it has been done.
         let script = self.is_watched() && spec.group == "scripting";
         if script {
@@ -311,11 +321,26 @@ impl Node {
             let from = if replies_by_push(spec) { session.reply.buf.len() } else { from };
             self.drop_unwanted_reply(session, from);
         }
+        if was_replica && session.reply.buf.len() > from && spec.full_name != "replconf" {
+            self.drop_talkative_replica(session, spec, from);
+        }
         self.serve_ready();
         if !self.pubsub.postbox.is_empty() {
             self.empty_postbox(session);
         }
         true
+    }
+
+    /// A reply would be taken for a part of the stream: a replica that asks for one is disconnected.
+    #[cold]
+    fn drop_talkative_replica(&mut self, session: &mut Session, spec: &'static CommandSpec, from: usize) {
+        let reply = String::from_utf8_lossy(&session.reply.buf[from..]).trim_end().to_owned();
+        tracing::warn!(
+            "Replica generated a reply to command '{}', disconnecting it: {}",
+            spec.full_name,
+            reply.chars().take(64).collect::<String>().escape_debug()
+        );
+        session.drop_replies_and_close();
     }
 
     /// A subscriber that speaks RESP2 could not tell replies from messages.
@@ -701,6 +726,7 @@ fn runs_inside_multi(name: &str) -> bool {
 fn queue(transaction: &mut Transaction, spec: &'static CommandSpec, args: Args<'_>) {
     let owned = resp::OwnedArgs::from_args(args);
     transaction.bytes += owned.heap_bytes();
+    transaction.reads |= spec.flags.contains(Flags::READONLY);
     transaction.writes |= spec.is_write();
     transaction.needs_fresh_data |= !spec.flags.contains(Flags::STALE);
     transaction.needs_whole_data |= !spec.flags.contains(Flags::LOADING);

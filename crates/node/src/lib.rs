@@ -52,6 +52,7 @@ mod pause;
 mod persistence;
 mod pubsub;
 mod redact;
+mod redirect;
 mod replication;
 mod scripting;
 mod session;

@@ -102,6 +102,8 @@ pub(crate) struct Gate {
     pub memory_limited: bool,
     /// A script is parked.
     pub busy: bool,
+    /// There is a master to which clients can be sent.
+    pub redirecting: bool,
 }
 
 impl Gate {

@@ -41,6 +41,8 @@ pub(crate) struct Transaction {
     pub broken: bool,
     /// Bytes held by the queue, for CLIENT LIST.
     pub bytes: usize,
+    /// A queued command reads.
+    pub reads: bool,
     /// A queued command writes.
     pub writes: bool,
     /// A queued command may not run on stale data.

@@ -302,6 +302,7 @@ impl Node {
             importing: !replica && settings.import_mode,
             memory_limited: settings.maxmemory > 0 && !(replica && settings.replica_ignore_maxmemory),
             busy: self.scripting.parked.is_some(),
+            redirecting: replica,
         };
         if !self.gate.memory_limited {
             self.eviction.stop(self.now);

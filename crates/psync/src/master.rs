@@ -32,8 +32,8 @@
 //!   the payload's     handshake ──▶ wait snapshot ──▶ announced ──▶ transfer ──▶ closed
 //! ```
 //!
-//! INFO calls the phases `wait_bgsave` (both that wait for a snapshot), `send_bulk` (the transfer, and the
-//! wait for the acknowledgement after it) and `online`. A step that has no place in the present phase is
+//! INFO calls the phases `wait_bgsave` (those that wait for a snapshot, and the transfer of one that is made meanwhile), `send_bulk` (the
+//! transfer of a file, and the wait for the acknowledgement after either) and `online`. A step that has no place in the present phase is
 //! refused with a [`PhaseError`] and changes nothing.
 //!
 //! From the announcement on the log must be kept from the snapshot's position, [`ReplicaState::base`], for

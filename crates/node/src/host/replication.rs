@@ -1,6 +1,6 @@
 //! REPLICAOF, REPLCONF, PSYNC, ROLE, WAIT.
 
-use psync::master::{Decision, FullReason, PsyncRequest, Replconf, decide, lineage_line};
+use psync::master::{Decision, FullReason, PsyncRequest, PsyncRequestError, Replconf, decide, lineage_line};
 use resp::Args;
 
 use crate::aof::NO_FILE_TO_WAIT_FOR;
@@ -143,7 +143,15 @@ pub(crate) fn psync(node: &mut Node, session: &mut Session, args: Args<'_>) {
     let legacy = args.at(0).eq_ignore_ascii_case(b"sync");
     let request = match (!legacy).then(|| PsyncRequest::parse(args.from(1).iter())).transpose() {
         Ok(request) => request,
-        Err(error) => return session.reply.error(&format!("ERR {error}")),
+        Err(error) => {
+            if error == PsyncRequestError::NotANumber {
+                tracing::warn!(
+                    "Replica {} asks for synchronization but with a wrong offset",
+                    session.peer.addr
+                );
+            }
+            return session.reply.error(&format!("ERR {error}"));
+        }
     };
     if let Some(request) = request.as_ref().filter(|request| request.failover)
         && let Err(error) = node.take_role_over(request, &session.peer.addr)

@@ -313,6 +313,14 @@ impl Node {
             self.replication.planner.finished();
             self.replication.stream_mark = None;
         }
+        let for_file = matches!(saving, Some((SaveKind::ReplicasByFile, _)));
+        if nobody_left && for_file && self.config.settings().save.is_empty() {
+            tracing::info!(
+                "The snapshot for replicas is given up: nobody waits for it, and nobody wants a dump"
+            );
+            self.cancel_save();
+            self.replication.planner.finished();
+        }
         self.refresh_gate();
     }
 

@@ -146,8 +146,8 @@ impl Node {
             self.abort_migrations(NO_MASTER_ANY_MORE);
             self.end_waits_of_master();
         }
-        // Our replicas learn from their new handshake with us which history they are in now.
-        self.disconnect_replicas();
+        // Our replicas stay: what they hold is still what we hold. They have to come back once that is called otherwise, or is something
+        // else.
         self.role_changed();
         tracing::info!("Connecting to MASTER {host}:{port}");
         self.connect_upstream();
@@ -475,8 +475,7 @@ impl Node {
         let guard = self.sync_guard(id);
         let job = self.new_job();
         let settings = self.config.settings();
-        let keep = settings.repl_diskless_load == config::ReplDisklessLoad::Disabled
-            && (!settings.rdb_del_sync_files || self.persists());
+        let keep = self.keeps_sync_dump() && (!settings.rdb_del_sync_files || self.persists());
         let keep = keep.then(|| self.rdb_path());
         let options = LoadOptions { guard, ..self.load_options() };
         let source = LoadSource::Stream { keep };
@@ -559,10 +558,18 @@ impl Node {
         self.replication.upstream.as_ref().is_some_and(|upstream| upstream.holding.is_some())
     }
 
+    /// Whether what a synchronisation brings becomes the dump, too.
+    fn keeps_sync_dump(&self) -> bool {
+        self.config.settings().repl_diskless_load == config::ReplDisklessLoad::Disabled
+    }
+
     pub(super) fn payload_begins(&mut self, len: Option<u64>) {
         match len {
             Some(len) => tracing::info!("MASTER <-> REPLICA sync: receiving {len} bytes from master"),
             None => tracing::info!("MASTER <-> REPLICA sync: receiving streamed RDB from master"),
+        }
+        if !self.keeps_sync_dump() {
+            tracing::info!("MASTER <-> REPLICA sync: Loading DB in memory");
         }
         if let Some(sync) = self.replication.upstream.as_mut().and_then(|upstream| upstream.sync.as_mut()) {
             sync.len = len;
@@ -606,7 +613,9 @@ impl Node {
 
     pub(super) fn payload_ends(&mut self) {
         if let Some(sync) = self.replication.upstream.as_ref().and_then(|upstream| upstream.sync.as_ref()) {
-            tracing::info!("MASTER <-> REPLICA sync: Loading DB in memory");
+            if self.keeps_sync_dump() {
+                tracing::info!("MASTER <-> REPLICA sync: Loading DB in memory");
+            }
             self.replication.sync_log.load_begins(sync.record, self.now, sync.received);
             self.actions.push(Action::LoadEnd(sync.job));
         }

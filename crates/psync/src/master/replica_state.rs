@@ -294,13 +294,14 @@ impl ReplicaState {
         }
     }
 
-    /// What INFO shows as `state`; a client that is no replica yet has none. Others do not tell the payload's own connection from one
-    /// that waits.
+    /// What INFO shows as `state`; a client that is no replica yet has none. As elsewhere one that gets a snapshot while that is made
+    /// waits for it until it is made.
     pub fn info_state(&self) -> Option<&'static str> {
         match self.phase {
             Phase::Handshake => None,
             Phase::WaitSnapshot | Phase::Announced | Phase::WaitChannel => Some("wait_bgsave"),
-            Phase::Transfer | Phase::AwaitAck if self.payload_channel().is_some() => Some("wait_bgsave"),
+            Phase::Transfer if self.form == PayloadForm::Mark => Some("wait_bgsave"),
+            Phase::AwaitAck if self.payload_channel().is_some() => Some("wait_bgsave"),
             Phase::Transfer | Phase::AwaitAck => Some("send_bulk"),
             Phase::Beside if self.beside == Some(ChannelForm::Redis) => Some("send_bulk_and_stream"),
             Phase::Beside => Some("bg_transfer"),

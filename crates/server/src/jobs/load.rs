@@ -316,7 +316,11 @@ impl Keeper {
 
     /// Puts the copy in its place.
     fn finish(mut self) -> Result<(), LoadError> {
-        self.join()?.commit().map_err(io_error)
+        let rename = |error| {
+            let error = reason(&error);
+            LoadError::Io(format!("Failed trying to rename the temp DB into dump.rdb: {error}"))
+        };
+        self.join()?.commit().map_err(rename)
     }
 
     fn join(&mut self) -> Result<Replacement, LoadError> {

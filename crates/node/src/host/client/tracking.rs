@@ -12,7 +12,7 @@ use crate::node::Node;
 use crate::session::Session;
 use crate::tracking::{Mode, Redirect, Tracker, Wish};
 
-/// CLIENT CAPA capability [capability …]: none makes a difference here, and names that are not known are no mistake.
+/// CLIENT CAPA capability [capability …]; names that are not known are no mistake.
 pub(crate) fn capa(_: &mut Node, session: &mut Session, args: Args<'_>) {
     session.redirect |= args.from(2).iter().any(|word| word.eq_ignore_ascii_case(b"redirect"));
     session.reply.ok();

@@ -42,7 +42,9 @@ fn a_payload_with_its_length_is_followed_by_the_stream() {
 fn a_payload_with_a_mark_is_followed_by_the_stream_once_acknowledged() {
     let mut state = replica(Phase::Transfer, PayloadForm::Mark);
     assert_eq!(replconf(&mut state, 0, "ack 100"), Ok(Replconf::Ack { starts_stream: false }), "too early");
+    assert_eq!(state.info_state(), Some("wait_bgsave"), "the snapshot is made meanwhile");
     assert_eq!(state.finish_transfer(0), Ok(AfterTransfer::AwaitAck));
+    assert_eq!(state.info_state(), Some("send_bulk"));
     assert!(!state.is_online());
     assert_eq!(replconf(&mut state, 0, "ack 100"), Ok(Replconf::Ack { starts_stream: true }));
     assert!(state.is_online());

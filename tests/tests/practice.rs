@@ -442,7 +442,8 @@ fn a_replica_answers_with_its_old_data_while_the_new_comes() {
 fn what_no_longer_is_in_the_backlog_needs_a_full_synchronisation() {
     // Nor is more kept for a replica that is lost on its way up to the stream, as this one may still be.
     let nothing_more = ["--repl-sync-memory-limit", "0", "--repl-sync-spill-limit", "0"];
-    let master = Server::tandem().unsaved().args(&["--repl-backlog-size", "16kb"]).args(&nothing_more).start();
+    let master =
+        Server::tandem().unsaved().args(&["--repl-backlog-size", "16kb"]).args(&nothing_more).start();
     let relay = Relay::to(master.port());
     let replica = Server::tandem().unsaved().follow_port(relay.port()).start();
     replica.wait_for_link();

@@ -243,7 +243,9 @@ impl Node {
         let stats = Stats::for_commands(host.len());
         let keyspace = Keyspace::new(databases, rng.u64(..));
         let tracking = Tracking::new(boot.seed);
-        let replication = Replication::new(&mut rng, settings);
+        let mut replication = Replication::new(&mut rng, settings);
+        // The first ping is due after the first period, whatever the clock stands at.
+        replication.last_ping_ms = now.mono_ms();
         let access = Access::new(&registry, settings, &boot, &config);
         let run_id = backlog::ReplicationId::random(&mut rng).to_string();
         let persistence = Persistence::new(now);

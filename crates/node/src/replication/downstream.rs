@@ -41,6 +41,10 @@ impl Node {
         match self.replication.planner.arrive(now_ms, candidate, &self.replication.log) {
             Placement::Queued => {
                 tracing::info!("Replica {} waits for a snapshot", session.peer.addr);
+                if self.replication.planner.running().is_some_and(|running| running.target == Target::Stream)
+                {
+                    tracing::info!("Current BGSAVE has socket target. Waiting for next BGSAVE for SYNC");
+                }
             }
             Placement::Attached { at } => {
                 tracing::info!("Replica {} shares the snapshot that is being made", session.peer.addr);
@@ -309,6 +313,7 @@ impl Node {
         }
         if nobody_left && matches!(saving, Some((SaveKind::ReplicasByStream, _))) {
             tracing::info!("Diskless rdb transfer, last replica dropped, giving the snapshot up");
+            tracing::warn!("Background RDB transfer error: nobody is left to take it");
             self.cancel_save();
             self.replication.planner.finished();
             self.replication.stream_mark = None;

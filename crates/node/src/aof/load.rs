@@ -74,6 +74,8 @@ pub(crate) struct AofLoading {
     ended_as_replica: Option<bool>,
     /// A DEBUG LOADAOF: this client waits, and the history is not to be touched.
     client: Option<ConnId>,
+    /// What was selected in the stream before that.
+    stream_db: usize,
     commands: u64,
     /// Why it cannot go on.
     pub error: Option<String>,
@@ -101,7 +103,7 @@ impl Node {
     /// Begins to load the files, at the start or for DEBUG LOADAOF.
     pub(crate) fn load_aof(&mut self, options: crate::snapshot::LoadOptions, client: Option<ConnId>) {
         let job = self.new_job();
-        let loading = AofLoading { client, ..AofLoading::default() };
+        let loading = AofLoading { client, stream_db: self.replication.stream_db(), ..AofLoading::default() };
         self.persistence.loading =
             Some(StartLoad { aof: Some(Box::new(loading)), ..StartLoad::new(job, self.now) });
         self.gate.loading = true;
@@ -304,6 +306,9 @@ impl Node {
         }
         if let Some(conn) = aof.client {
             self.gate.loading = false;
+            // The data are others, the stream is the same.
+            self.replication.touch();
+            self.replication.select(aof.stream_db);
             self.replication.forget_db();
             let text = result.err().map(|_| "ERR Error trying to load the AOF files, check server logs.");
             if text.is_none() {

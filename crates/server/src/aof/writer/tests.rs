@@ -29,7 +29,7 @@ fn open(folder: &Path, keep: Option<u64>) -> AofWork {
         file: "f".to_owned(),
         keep,
         manifest: Some(manifest),
-        begins: Some(AofBegin { epoch: 7, at: Offset(0) }),
+        begins: Some(AofBegin { epoch: 7, at: Offset(10) }),
     }))
 }
 
@@ -53,14 +53,14 @@ fn what_has_gathered_is_written_and_flushed_together() {
     let folder = dir.path().join("appendonlydir");
     let events = run(vec![
         open(&folder, None),
-        append(0, false, false),
-        append(27, true, false),
-        append(54, false, false),
+        append(10, false, false),
+        append(37, true, false),
+        append(64, false, false),
     ]);
     let [
         AofEvent::Opened(Ok(0)),
-        AofEvent::Written { upto: Offset(81), size, epoch: 7 },
-        AofEvent::Synced { upto: Offset(81), epoch: 7 },
+        AofEvent::Written { upto: Offset(91), size, epoch: 7 },
+        AofEvent::Synced { upto: Offset(91), epoch: 7 },
     ] = events[..]
     else {
         panic!("{events:?}")
@@ -68,8 +68,8 @@ fn what_has_gathered_is_written_and_flushed_together() {
     assert_eq!(std::fs::metadata(folder.join("f")).unwrap().len(), size);
     assert_eq!(read(folder.join("f")).len, size);
     assert_eq!(std::fs::read_to_string(folder.join("m")).unwrap(), "file f seq 1 type i\n");
-    let again = run(vec![open(&folder, Some(size / 3)), append(27, false, false)]);
-    assert!(matches!(again[..], [AofEvent::Opened(Ok(_)), AofEvent::Written { upto: Offset(54), .. }]));
+    let again = run(vec![open(&folder, Some(size / 3)), append(37, false, false)]);
+    assert!(matches!(again[..], [AofEvent::Opened(Ok(_)), AofEvent::Written { upto: Offset(64), .. }]));
     assert_eq!(std::fs::metadata(folder.join("f")).unwrap().len(), size / 3 * 2);
 }
 

@@ -30,6 +30,6 @@ miri: ## the module with unsafe code under Miri, or under valgrind where the too
 sim: ## replay one simulated run (SEED=n), or several (SEEDS=n COUNT=m)
 	SEED=$(SEED) COUNT=$(COUNT) $(CARGO) test --release -p tandem-tests --test simulation -- --nocapture replay
 interop: ## tests against real Redis 7.0, Redis 8 and Valkey 9 servers and Sentinels, installed with Debian's packages if need be
-	PEERS="$(PEERS)" tests/peers.sh && $(CARGO) build -p tandem-server && PEERS="$(PEERS)" TANDEM_REQUIRE_PEERS=all $(CARGO) test -p tandem-tests --test interop --test bridge --test rejoin --test failover --test sentinel --test tls --test network
+	PEERS="$(PEERS)" tests/peers.sh && $(CARGO) build -p tandem-server && PEERS="$(PEERS)" TANDEM_REQUIRE_PEERS=all $(CARGO) test -p tandem-tests --test interop --test bridge --test second_connection --test rejoin --test failover --test sentinel --test tls --test network
 package: ## check that every crate can be packaged
 	$(CARGO) package --workspace --no-verify --allow-dirty

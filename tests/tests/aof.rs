@@ -86,6 +86,37 @@ fn a_master_that_is_killed_and_comes_back_continues_with_its_replicas() {
     assert_eq!(replica.run("GET c"), "3");
 }
 
+/// A replica that is behind when its master is killed gets what it lacks out of the file, and blank lines for what the file has left out.
+fn continues_over_a_gap(replica: Launch) {
+    let mut master = keeping().start();
+    let replica = replica.unsaved().follow(&master).start();
+    replica.wait_for_link();
+    master.ok(&["SET a 1"]);
+    replica.wait_for_offset_of(&master);
+    replica.freeze();
+    // What is on its way to a process that stands still is lost with the connection.
+    assert_eq!(master.run("CLIENT KILL TYPE replica"), "1");
+    for line in ["PUBLISH channel text", "SET b 2", "PUBLISH channel text", "INCR n", "PUBLISH channel text"]
+    {
+        assert!(!master.run(line).starts_with('-'), "{line}");
+    }
+    master.kill();
+    master.start_again();
+    replica.thaw();
+    replica.assert_same_data_as(&master);
+    assert_eq!(given(&master), (0, 1));
+    master.ok(&["SET c 3"]);
+    replica.assert_same_data_as(&master);
+}
+
+#[test]
+fn replicas_of_every_make_continue_over_what_the_file_leaves_out() {
+    continues_over_a_gap(Server::tandem());
+    for program in [redis_server(), redis8_server(), valkey_server()].into_iter().flatten() {
+        continues_over_a_gap(Server::peer(&program));
+    }
+}
+
 #[test]
 fn a_master_that_is_stopped_and_comes_back_is_the_same() {
     let mut master = keeping().start();

@@ -240,6 +240,12 @@ settings! {
         repl_sync_guard: bool,
         /// It refuses one with fewer keys than so many percent of its own, too; 0 looks for empty ones only.
         repl_sync_guard_min_keys_percent: u32,
+        /// Replicas that are sent a snapshot at a time; 0 for any number.
+        repl_sync_max_transfers: u32,
+        /// Bytes a second of all snapshots on their way to replicas together; 0 for no limit.
+        repl_sync_bandwidth: u64,
+        /// The same for each replica.
+        repl_sync_bandwidth_per_replica: u64,
         /// Bytes of the log held in memory for replicas that are being synchronised; what is written beyond that goes to the disk.
         repl_sync_memory_limit: u64,
         /// Bytes of it held on the disk; 0 for none. A replica that needs more is dropped.

@@ -9,6 +9,7 @@ use crate::action::{
 };
 use crate::aof::load::AofLoading;
 use crate::node::Node;
+use crate::replication::transfer::Source;
 use crate::replication::upstream::Occasion;
 use crate::session::Blocked;
 use crate::snapshot::{LoadOptions, Loaded, SnapshotFilter, SnapshotForm, SnapshotHeader, SnapshotOptions};
@@ -319,12 +320,21 @@ impl Node {
             self.persistence.dump_is_for_replicas = kind == SaveKind::ReplicasByFile && !self.persists();
         }
         self.persistence.last_attempt_ms = self.now.mono_ms();
-        Box::new(SaveJob { id: job, view, header, options, target, progress })
+        if kind == SaveKind::ReplicasByStream {
+            self.replication.source = Some(Arc::new(Source {
+                view: view.clone(),
+                header: header.clone(),
+                options: options.clone(),
+            }));
+        }
+        Box::new(SaveJob { id: job, view, header, options, target, skip: 0, progress })
     }
 
     /// A snapshot is written, or has failed.
     pub(crate) fn save_finished(&mut self, job: JobId, result: Result<SaveReport, String>) {
-        let Some(current) = self.persistence.current.take_if(|current| current.job == job) else { return };
+        let Some(current) = self.persistence.current.take_if(|current| current.job == job) else {
+            return self.stream_finished(job, &result);
+        };
         if current.kind.is_file() {
             self.persistence.last_duration_s =
                 ((self.now.mono_us.saturating_sub(current.started.mono_us)) / 1_000_000) as i64;

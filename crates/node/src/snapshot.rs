@@ -129,6 +129,7 @@ pub struct SnapshotWriter {
     header: SnapshotHeader,
     options: SnapshotOptions,
     progress: Arc<AtomicU64>,
+    skip: u64,
 }
 
 impl SnapshotWriter {
@@ -139,15 +140,37 @@ impl SnapshotWriter {
         options: SnapshotOptions,
         progress: Arc<AtomicU64>,
     ) -> SnapshotWriter {
-        SnapshotWriter { view, header, options, progress }
+        SnapshotWriter { view, header, options, progress, skip: 0 }
+    }
+
+    /// Leaves out so many bytes at the beginning: somebody has them already. The same view is encoded to the same bytes each time.
+    #[must_use]
+    pub fn skipping(mut self, bytes: u64) -> SnapshotWriter {
+        self.skip = bytes;
+        self
     }
 
     /// Encodes everything and hands it to `sink` in chunks with the number of keys in each. Ends early, with `None`, when
-    /// the sink answers `false`.
+    /// the sink answers `false`. Of a chunk that is left out the sink is given nothing but the number of keys.
     pub fn run(self, sink: &mut dyn FnMut(Vec<u8>, u64) -> bool) -> Option<SaveReport> {
         if self.options.commands {
             return commands::run(self, sink);
         }
+        let mut left = self.skip;
+        if left == 0 {
+            return self.encode(sink);
+        }
+        self.encode(&mut |mut chunk, keys| {
+            let skipped = usize::try_from(left).map_or(chunk.len(), |left| left.min(chunk.len()));
+            left -= skipped as u64;
+            if skipped > 0 {
+                chunk.drain(..skipped);
+            }
+            sink(chunk, keys)
+        })
+    }
+
+    fn encode(self, sink: &mut dyn FnMut(Vec<u8>, u64) -> bool) -> Option<SaveReport> {
         let mut writer = Writer::new(self.write_options());
         writer.header();
         self.aux_fields(&mut writer);

@@ -753,7 +753,8 @@ impl World {
 
     fn save(&mut self, index: usize, job: node::SaveJob) {
         let mut bytes = Vec::new();
-        let writer = SnapshotWriter::new(job.view, job.header, job.options, Arc::new(AtomicU64::new(0)));
+        let writer = SnapshotWriter::new(job.view, job.header, job.options, Arc::new(AtomicU64::new(0)))
+            .skipping(job.skip);
         let report = writer.run(&mut |chunk, _| {
             bytes.extend_from_slice(&chunk);
             true

@@ -1,12 +1,9 @@
 //! The master's side: replicas come, get a snapshot if they need one, then the stream.
 
-use bytes::Bytes;
 use psync::master::{
-    AfterTransfer, Candidate, EofMark, KEEPALIVE, PayloadForm, Phase, Placement, PlannerPolicy, Start,
-    Target, Tick, length_header,
+    AfterTransfer, Candidate, KEEPALIVE, Phase, Placement, PlannerPolicy, Start, Target, Tick,
 };
 
-use super::Transfer;
 use super::feed::ReplicaFeed;
 use super::synclog::Outcome;
 use crate::action::{Action, ConnId, JobId, SaveReport};
@@ -14,11 +11,6 @@ use crate::connections::Slot;
 use crate::node::Node;
 use crate::persistence::SaveKind;
 use crate::session::{Peer, Session};
-
-/// Bytes of a payload that wait in memory for the slowest replica that shares it.
-const WINDOW: usize = 4 * 1024 * 1024;
-/// What one chunk is taken to be when credit is given.
-const CHUNK: usize = 64 * 1024;
 
 impl Node {
     /// A replica needs a snapshot: it waits for one, or shares the one that is being made.
@@ -53,9 +45,10 @@ impl Node {
         }
     }
 
-    /// Begins the next snapshot for replicas, if one is due and nothing else is being saved.
+    /// Begins the next snapshot for replicas, if one is due and nothing else is being saved; or gives those that came late what the
+    /// one consists of that is being made.
     pub(crate) fn plan_full_syncs(&mut self) {
-        if self.persistence.current.is_some() || self.gate.loading {
+        if self.gate.loading {
             return;
         }
         // A replica whose own link is down has nothing consistent to hand on under its master's id.
@@ -63,8 +56,26 @@ impl Node {
             return;
         }
         self.refuse_unfit();
+        self.admit_transfers();
         let (now_ms, end) = (self.now.mono_ms(), self.replication.log.end());
         self.replication.planner.set_plain(self.is_plain());
+        self.replication.planner.set_room(self.room_for_transfers());
+        if let Some(current) = &self.persistence.current {
+            if current.kind != SaveKind::ReplicasByStream {
+                return;
+            }
+            let job = current.job;
+            let most = self.sync_memory();
+            if let Some(start) = self.replication.planner.join(now_ms, end, most) {
+                return self.begin_pass(job, start);
+            }
+            if !self.replication.planner.is_due(now_ms) {
+                return;
+            }
+            // It does not suit those who wait. It goes on by itself, however long that takes, and they do not wait for it.
+            self.replication.planner.finished();
+            self.persistence.current = None;
+        }
         let Some(start) = self.replication.planner.poll(now_ms, end) else { return };
         self.begin_full_sync(start);
     }
@@ -82,6 +93,16 @@ impl Node {
         );
         let job = self.start_save_as(kind, start.form, start.filter);
         self.replication.forget_db();
+        self.announce_snapshot(&start);
+        if start.target == Target::Stream
+            && let Some(source) = self.replication.source.take()
+        {
+            self.begin_streaming(job, source, start.replicas);
+        }
+    }
+
+    /// Tells those who share a snapshot where it stands.
+    pub(super) fn announce_snapshot(&mut self, start: &Start<ConnId>) {
         self.replication.name_is_told();
         for &conn in &start.replicas {
             if let Some(mut session) = self.take_session(conn) {
@@ -94,139 +115,27 @@ impl Node {
             }
             self.list_writable(conn);
         }
-        if start.target == Target::Stream {
-            self.begin_streaming(job, start.replicas);
-        }
-    }
-
-    fn begin_streaming(&mut self, job: JobId, replicas: Vec<ConnId>) {
-        let mark = EofMark::random(&mut self.rng);
-        self.replication.stream_mark = Some(mark);
-        let now_ms = self.now.mono_ms();
-        let now = self.now;
-        for &conn in &replicas {
-            if let Some(feed) = self.feed_mut(conn)
-                && feed.state.start_transfer(now_ms, PayloadForm::Mark).is_ok()
-            {
-                feed.payload.push(Bytes::from(mark.header()));
-                if let Some(record) = feed.record {
-                    self.replication.sync_log.transfer_begins(record, now);
-                }
-            }
-        }
-        self.replication.transfers.push(Transfer { job, replicas, outstanding: 0 });
-        self.refill(job);
-    }
-
-    /// Asks for as many chunks as the slowest replica of a transfer has room for.
-    fn refill(&mut self, job: JobId) {
-        let Some(index) = self.replication.transfers.iter().position(|transfer| transfer.job == job) else {
-            return;
-        };
-        let queued = self.replication.transfers[index]
-            .replicas
-            .iter()
-            .filter_map(|&conn| self.session(conn)?.replica.as_ref())
-            .map(|feed| feed.payload.len())
-            .max()
-            .unwrap_or(0);
-        let transfer = &mut self.replication.transfers[index];
-        let room = WINDOW.saturating_sub(queued + transfer.outstanding as usize * CHUNK);
-        let chunks = (room / CHUNK) as u32;
-        if chunks > 0 {
-            transfer.outstanding += chunks;
-            self.actions.push(Action::Credit { job, chunks });
-        }
-    }
-
-    /// A chunk of a payload has come.
-    pub(crate) fn transfer_chunk(&mut self, job: JobId, chunk: Bytes) {
-        let Some(transfer) = self.replication.transfers.iter_mut().find(|transfer| transfer.job == job)
-        else {
-            return;
-        };
-        transfer.outstanding = transfer.outstanding.saturating_sub(1);
-        for conn in transfer.replicas.clone() {
-            if let Some(feed) = self.feed_mut(conn) {
-                feed.payload.push(chunk.clone());
-                self.list_writable(conn);
-            }
-        }
-        self.refill(job);
     }
 
     /// A snapshot made for replicas is complete, or has failed.
     pub(crate) fn snapshot_for_replicas(&mut self, job: JobId, result: &Result<SaveReport, String>) {
-        let streamed = self.replication.transfers.iter().any(|transfer| transfer.job == job);
         let replicas = self.replication.planner.finished();
+        if self.replication.transfers.iter().any(|transfer| transfer.job == job) {
+            return self.stream_finished(job, result);
+        }
         match result {
             Err(error) => {
                 tracing::warn!("SYNC failed. The snapshot for replicas could not be made: {error}");
-                self.replication.transfers.retain(|transfer| transfer.job != job);
                 for conn in replicas {
                     self.close_client(conn);
                 }
-            }
-            Ok(_) if streamed => {
-                let mark = self.replication.stream_mark.take();
-                self.payload_handed_over(job, mark.map(|mark| mark.trailer().to_vec()));
             }
             Ok(report) => {
                 for conn in replicas {
-                    self.send_file(conn, report.bytes);
+                    self.queue_file(conn, report.bytes);
                 }
+                self.admit_transfers();
             }
-        }
-    }
-
-    fn send_file(&mut self, conn: ConnId, len: u64) {
-        let now_ms = self.now.mono_ms();
-        let Some(feed) = self.feed_mut(conn) else { return };
-        if feed.state.start_transfer(now_ms, PayloadForm::Length).is_err() {
-            return;
-        }
-        feed.payload.push(Bytes::from(length_header(len)));
-        if let Some(record) = feed.record {
-            self.replication.sync_log.transfer_begins(record, self.now);
-        }
-        self.list_writable(conn);
-        let job = self.new_job();
-        self.actions.push(Action::SendFile { job, path: self.rdb_path() });
-        self.replication.transfers.push(Transfer { job, replicas: vec![conn], outstanding: 0 });
-        self.refill(job);
-    }
-
-    /// The file has been read to its end, or could not be.
-    pub(crate) fn file_sent(&mut self, job: JobId, result: Result<u64, String>) {
-        match result {
-            Ok(_) => self.payload_handed_over(job, None),
-            Err(error) => {
-                tracing::warn!("SYNC failed. The dump file could not be read: {error}");
-                let Some(index) = self.replication.transfers.iter().position(|transfer| transfer.job == job)
-                else {
-                    return;
-                };
-                for conn in self.replication.transfers.swap_remove(index).replicas {
-                    self.close_client(conn);
-                }
-            }
-        }
-    }
-
-    /// Everything of a payload stands in the queues.
-    fn payload_handed_over(&mut self, job: JobId, trailer: Option<Vec<u8>>) {
-        let Some(index) = self.replication.transfers.iter().position(|transfer| transfer.job == job) else {
-            return;
-        };
-        let trailer = trailer.map(Bytes::from);
-        for conn in self.replication.transfers.swap_remove(index).replicas {
-            let Some(feed) = self.feed_mut(conn) else { continue };
-            if let Some(trailer) = &trailer {
-                feed.payload.push(trailer.clone());
-            }
-            feed.payload_complete = true;
-            self.list_writable(conn);
-            self.replica_written(conn);
         }
     }
 
@@ -295,14 +204,7 @@ impl Node {
         if self.replication.replicas.is_empty() {
             self.replication.no_replicas_since_ms = self.now.mono_ms();
         }
-        let mut abandoned = Vec::new();
-        self.replication.transfers.retain_mut(|transfer| {
-            transfer.replicas.retain(|&other| other != conn);
-            if transfer.replicas.is_empty() {
-                abandoned.push(transfer.job);
-            }
-            !transfer.replicas.is_empty()
-        });
+        let abandoned = self.leave_transfers(conn);
         let nobody_left = self.replication.planner.leave(conn);
         let saving = self.persistence.current.as_ref().map(|current| (current.kind, current.job));
         for job in abandoned {
@@ -316,7 +218,6 @@ impl Node {
             tracing::warn!("Background RDB transfer error: nobody is left to take it");
             self.cancel_save();
             self.replication.planner.finished();
-            self.replication.stream_mark = None;
         }
         let for_file = matches!(saving, Some((SaveKind::ReplicasByFile, _)));
         if nobody_left && for_file && self.config.settings().save.is_empty() {
@@ -448,6 +349,7 @@ impl Node {
         }
         self.give_up_late_channels();
         self.plan_full_syncs();
+        self.look_after_transfers();
         self.check_replica_limits();
         self.keep_log();
         let idle_ms = now_ms.saturating_sub(self.replication.no_replicas_since_ms);

@@ -12,6 +12,7 @@ mod omitted;
 pub(crate) mod second;
 mod spill;
 pub(crate) mod synclog;
+pub(crate) mod transfer;
 pub(crate) mod upstream;
 
 use backlog::{History, Log, Offset, PastHistory, ReplicationId};
@@ -19,13 +20,14 @@ use commands::Effects;
 use psync::master::{Channels, FullSyncPlanner, PlannerPolicy};
 use resp::Args;
 
-use crate::action::{ConnId, JobId};
+use crate::action::ConnId;
 use crate::snapshot::SnapshotIdentity;
 use failover::Failover;
 use lineage::{Quiet, Untouched};
 use omitted::Omitted;
 use spill::Spill;
 use synclog::SyncLog;
+use transfer::{Bucket, Source, Transfer};
 use upstream::Upstream;
 
 /// Effects of a transaction, held until EXEC has run all its commands: one alone needs no MULTI around it.
@@ -43,14 +45,6 @@ pub(crate) struct TransactionMark {
     count: usize,
     first_db: usize,
     db: usize,
-}
-
-/// A payload on its way to replicas, chunk by chunk.
-pub(crate) struct Transfer {
-    pub job: JobId,
-    pub replicas: Vec<ConnId>,
-    /// Chunks asked for that have not come.
-    pub outstanding: u32,
 }
 
 /// The state of replication.
@@ -88,8 +82,10 @@ pub(crate) struct Replication {
     pub channels: Channels<ConnId>,
     /// Why replicas that were told to use a second connection need a snapshot.
     reasons: channels::Reasons,
-    /// The end mark of the payload that is being streamed.
-    pub stream_mark: Option<psync::master::EofMark>,
+    /// What the last streamed snapshot is made of, until its transfer begins.
+    pub source: Option<std::sync::Arc<Source>>,
+    /// How fast all payloads together may flow.
+    pub bandwidth: Bucket,
     /// Up to here the log holds commands that Redis 7.0 does not know; what follows everybody knows.
     newer_end: Offset,
     /// The open transaction has such a command.
@@ -126,7 +122,8 @@ impl Replication {
             spill: Spill::default(),
             channels: Channels::default(),
             reasons: channels::Reasons::default(),
-            stream_mark: None,
+            source: None,
+            bandwidth: Bucket::default(),
             newer_end: Offset(0),
             newer_in_transaction: false,
             ceilings: fit::Ceilings::default(),
@@ -266,6 +263,7 @@ impl Replication {
     fn restart_log(&mut self, at: Offset) {
         self.log.restart(at);
         self.spill.let_go();
+        self.planner.seal();
         self.newer_end = Offset(0);
     }
 

@@ -90,7 +90,7 @@ impl Node {
     }
 
     /// Bytes of the log that are held in memory for replicas that are being synchronised. The backlog is kept anyway.
-    fn sync_memory(&self) -> u64 {
+    pub(super) fn sync_memory(&self) -> u64 {
         let settings = self.config.settings();
         settings.repl_sync_memory_limit.max(settings.repl_backlog_size)
     }

@@ -11,7 +11,7 @@ use super::{CHUNK_BYTES, SnapshotWriter};
 use crate::action::SaveReport;
 
 pub(super) fn run(writer: SnapshotWriter, sink: &mut dyn FnMut(Vec<u8>, u64) -> bool) -> Option<SaveReport> {
-    let SnapshotWriter { view, header, options, progress } = writer;
+    let SnapshotWriter { view, header, options, progress, .. } = writer;
     let chunk_bytes = if options.key_delay_us > 0 { 1 } else { CHUNK_BYTES };
     let mut out = Vec::new();
     let (mut bytes, mut keys, mut in_chunk) = (0, 0, 0);

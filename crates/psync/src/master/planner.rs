@@ -27,8 +27,11 @@
 //! A replica that comes later can be attached to a snapshot that goes to a file, because the file is sent
 //! from its beginning when it is complete. What it needs besides is the stream from the snapshot's position
 //! on, so the log must still have that. It does as long as one of the replicas that it was begun for is
-//! there, since their cursors hold the log; otherwise it is a matter of the backlog's size. A streamed
-//! snapshot has gone past already.
+//! there, since their cursors hold the log; otherwise it is a matter of the backlog's size.
+//!
+//! A streamed snapshot has gone past already. But what it was made of, a frozen view, can be streamed once more from its
+//! beginning, by the side: then the newcomers stand at the same position, and no second view is held. That is worth while
+//! as long as not much has been written since; [`FullSyncPlanner::join`] is told how much that is.
 
 use backlog::Log;
 
@@ -120,6 +123,18 @@ pub struct Running<K> {
     pub at: Offset,
     /// Who is to get it.
     pub replicas: Vec<K>,
+    /// No field of a hash expires in it.
+    plain: bool,
+    /// It belongs to a history that is over: nobody may share it any more.
+    sealed: bool,
+}
+
+impl<K> Running<K> {
+    /// Whether it holds all that a replica wants, in a form that it reads.
+    fn suits(&self, candidate: &Candidate<K>) -> bool {
+        let lossless = self.plain || candidate.reader.knows_field_expiry() == self.form.holds_field_expiry();
+        !self.sealed && self.filter == candidate.filter && candidate.reader.takes(self.form) && lossless
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -138,6 +153,8 @@ pub struct FullSyncPlanner<K> {
     running: Option<Running<K>>,
     /// No field of a hash expires.
     plain: bool,
+    /// So many replicas may be given a streamed payload in addition.
+    room: usize,
 }
 
 /// Those who share the next snapshot.
@@ -151,7 +168,7 @@ struct Company<K> {
 impl<K: Copy + Eq> FullSyncPlanner<K> {
     /// Nobody waits.
     pub fn new(policy: PlannerPolicy) -> FullSyncPlanner<K> {
-        FullSyncPlanner { policy, waiting: Vec::new(), running: None, plain: true }
+        FullSyncPlanner { policy, waiting: Vec::new(), running: None, plain: true, room: usize::MAX }
     }
 
     /// Changes the settings; a snapshot that has been begun goes on.
@@ -165,15 +182,18 @@ impl<K: Copy + Eq> FullSyncPlanner<K> {
         self.plain = plain;
     }
 
+    /// Says how many replicas more may be given a payload now. One that goes to a file is made for everybody; who is sent it, and
+    /// when, is up to the caller.
+    pub fn set_room(&mut self, room: usize) {
+        self.room = room;
+    }
+
     /// A replica needs a snapshot. It shares the one that is being made if that goes to a file, holds what
     /// the replica wants, and `log` still has everything that followed.
     pub fn arrive(&mut self, now_ms: u64, candidate: Candidate<K>, log: &Log) -> Placement {
         self.leave(candidate.replica);
         if let Some(running) = &mut self.running {
-            let joinable = running.target == Target::Disk
-                && !candidate.channel
-                && running.filter == candidate.filter
-                && candidate.reader.takes(running.form);
+            let joinable = running.target == Target::Disk && !candidate.channel && running.suits(&candidate);
             if joinable && log.covers(running.at) {
                 running.replicas.push(candidate.replica);
                 return Placement::Attached { at: running.at };
@@ -197,13 +217,58 @@ impl<K: Copy + Eq> FullSyncPlanner<K> {
     /// Whether a snapshot has to be begun now, at the position `end` of the log. The caller begins it at
     /// once.
     pub fn poll(&mut self, now_ms: u64, end: Offset) -> Option<Start<K>> {
-        if self.start_at()? > now_ms {
+        if self.running.is_some() || !self.is_due(now_ms) {
             return None;
         }
         let Company { filter, form, target, replicas } = self.company()?;
         self.waiting.retain(|waiting| !replicas.contains(&waiting.candidate.replica));
-        self.running = Some(Running { target, filter, form, at: end, replicas: replicas.clone() });
+        self.running = Some(Running {
+            target,
+            filter,
+            form,
+            at: end,
+            replicas: replicas.clone(),
+            plain: self.plain,
+            sealed: false,
+        });
         Some(Start { target, filter, form, at: end, replicas })
+    }
+
+    /// Those who wait and are to be given, by the side, what the streamed snapshot that is being made consists of: it suits them, they
+    /// have waited for company as for one of their own, and no more than `most` bytes have been written since. They do not
+    /// belong to the running snapshot, whose end is nothing to them.
+    pub fn join(&mut self, now_ms: u64, end: Offset, most: u64) -> Option<Start<K>> {
+        let running = self.running.as_ref().filter(|running| running.target == Target::Stream)?;
+        if end.since(running.at) > most {
+            return None;
+        }
+        let able = |waiting: &&Waiting<K>| waiting.candidate.eof && running.suits(&waiting.candidate);
+        let since_ms = self.waiting.iter().find(able)?.since_ms;
+        let replicas: Vec<K> = self
+            .waiting
+            .iter()
+            .filter(able)
+            .take(self.room)
+            .map(|waiting| waiting.candidate.replica)
+            .collect();
+        if replicas.is_empty() || self.due_at(since_ms, replicas.len()) > now_ms {
+            return None;
+        }
+        let Running { target, filter, form, at, .. } = *running;
+        self.waiting.retain(|waiting| !replicas.contains(&waiting.candidate.replica));
+        Some(Start { target, filter, form, at, replicas })
+    }
+
+    /// The history that the running snapshot belongs to is over: nobody else may share it.
+    pub fn seal(&mut self) {
+        if let Some(running) = &mut self.running {
+            running.sealed = true;
+        }
+    }
+
+    /// Whether those who wait have waited long enough, whatever is being made for others.
+    pub fn is_due(&self, now_ms: u64) -> bool {
+        self.start_at().is_some_and(|at| at <= now_ms)
     }
 
     /// The running snapshot is complete, or has failed. Returns those who wait for it: to be sent the file,
@@ -215,7 +280,7 @@ impl<K: Copy + Eq> FullSyncPlanner<K> {
     /// When [`FullSyncPlanner::poll`] has to be called next.
     #[must_use]
     pub fn timeout(&self) -> Option<u64> {
-        self.start_at()
+        if self.running.is_some() { None } else { self.start_at() }
     }
 
     /// The snapshot that is being made.
@@ -230,20 +295,33 @@ impl<K: Copy + Eq> FullSyncPlanner<K> {
 
     /// When the next snapshot may begin.
     fn start_at(&self) -> Option<u64> {
-        if self.running.is_some() {
-            return None;
-        }
         let since_ms = self.waiting.first()?.since_ms;
         let company = self.company()?;
-        let max = self.policy.diskless_max_replicas;
-        if company.target == Target::Disk || (max > 0 && company.replicas.len() >= max) {
-            return Some(since_ms);
+        match company.target {
+            Target::Disk => Some(since_ms),
+            Target::Stream => Some(self.due_at(since_ms, company.replicas.len())),
         }
-        Some(since_ms.saturating_add(self.policy.diskless_delay_ms))
     }
 
-    /// The first in the queue, and everybody who can share his snapshot.
+    /// When a payload is to be streamed to so many, of whom the first has waited since then.
+    fn due_at(&self, since_ms: u64, replicas: usize) -> u64 {
+        let max = self.policy.diskless_max_replicas;
+        if max > 0 && replicas >= max {
+            return since_ms;
+        }
+        since_ms.saturating_add(self.policy.diskless_delay_ms)
+    }
+
+    /// The first in the queue, and everybody who can share his snapshot, as far as there is room.
     fn company(&self) -> Option<Company<K>> {
+        let all = self.company_of(usize::MAX)?;
+        if all.target == Target::Disk || all.replicas.len() <= self.room {
+            return Some(all);
+        }
+        if self.room == 0 { None } else { self.company_of(self.room) }
+    }
+
+    fn company_of(&self, most: usize) -> Option<Company<K>> {
         let first = self.waiting.first()?.candidate;
         let mut reader = first.reader;
         let (mut eof, mut channel, mut replicas) = (true, false, Vec::new());
@@ -255,7 +333,8 @@ impl<K: Copy + Eq> FullSyncPlanner<K> {
                 common.knows_field_expiry() == knows && candidate.reader.knows_field_expiry() == knows;
             // Who can only be streamed to does not share with those who cannot be.
             let unlike = (channel || candidate.channel) && !(eof && candidate.eof);
-            if candidate.filter == first.filter && (self.plain || lossless) && !unlike {
+            let fits = candidate.filter == first.filter && (self.plain || lossless) && !unlike;
+            if fits && replicas.len() < most {
                 reader = common;
                 eof &= candidate.eof;
                 channel |= candidate.channel;

@@ -43,6 +43,9 @@ pub(super) fn to_file(job: SaveJob, temporary: &str, incremental: bool, handle: 
 pub(super) fn to_stream(job: SaveJob, handle: &Handle) {
     // The next chunk is encoded before its credit is waited for: a replica's socket does not wait for the encoder.
     let report = serialise(job, handle, |chunk| {
+        if chunk.is_empty() {
+            return true;
+        }
         let granted = handle.control.take_credit();
         if granted {
             handle.complete(Completion::Chunk(Bytes::from(chunk)));
@@ -57,7 +60,7 @@ pub(super) fn to_stream(job: SaveJob, handle: &Handle) {
 /// Runs the writer into `sink`, which answers whether to go on. `None` if it did not come to the end.
 fn serialise(job: SaveJob, handle: &Handle, mut sink: impl FnMut(Vec<u8>) -> bool) -> Option<SaveReport> {
     let key_delay_us = job.options.key_delay_us;
-    let writer = SnapshotWriter::new(job.view, job.header, job.options, job.progress);
+    let writer = SnapshotWriter::new(job.view, job.header, job.options, job.progress).skipping(job.skip);
     writer.run(&mut |chunk, keys| {
         let wanted = if key_delay_us > 0 {
             handle.control.sleep(Duration::from_micros(key_delay_us.saturating_mul(keys)))

@@ -101,7 +101,15 @@ fn save_job(id: JobId, view: FrozenKeyspace, target: SaveTarget) -> SaveJob {
         commands: false,
         key_delay_us: 0,
     };
-    SaveJob { id, view, header: SnapshotHeader::default(), options, target, progress: Arc::default() }
+    SaveJob {
+        id,
+        view,
+        header: SnapshotHeader::default(),
+        options,
+        target,
+        skip: 0,
+        progress: Arc::default(),
+    }
 }
 
 fn load_job(source: LoadSource) -> LoadJob {

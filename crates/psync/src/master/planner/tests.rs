@@ -228,3 +228,73 @@ fn who_has_another_connection_for_the_stream_is_always_streamed_to() {
     let _ = planner.arrive(0, without_eof(5), &log());
     assert_eq!(planner.poll(DELAY, Offset(200)), start(Target::Stream, &[4]));
 }
+
+/// A snapshot that is being streamed to replica 1, and replica 2, who has come after it began.
+fn late() -> FullSyncPlanner<u32> {
+    let mut planner = planner(true, 0);
+    let _ = planner.arrive(0, candidate(1), &log());
+    assert_eq!(planner.poll(DELAY, Offset(200)), start(Target::Stream, &[1]));
+    assert_eq!(planner.arrive(DELAY, candidate(2), &log()), Placement::Queued);
+    planner
+}
+
+#[test]
+fn who_comes_late_joins_a_streamed_snapshot_by_the_side() {
+    let mut planner = late();
+    assert_eq!(planner.join(2 * DELAY - 1, Offset(300), 1000), None, "more may come");
+    assert_eq!(planner.join(2 * DELAY, Offset(1201), 1000), None, "too much was written since");
+    assert!(planner.is_due(2 * DELAY) && planner.poll(2 * DELAY, Offset(1201)).is_none(), "one at a time");
+    assert_eq!(planner.join(2 * DELAY, Offset(1200), 1000), start(Target::Stream, &[2]));
+    assert_eq!(planner.waiting(), 0);
+    assert!(planner.leave(1), "the newcomer does not keep the first one alive");
+    assert_eq!(planner.finished(), []);
+}
+
+#[test]
+fn a_snapshot_that_does_not_suit_is_not_joined() {
+    let join = |planner: &mut FullSyncPlanner<u32>| planner.join(9 * DELAY, Offset(300), 1000);
+    let other = Candidate { filter: SnapshotFilter::FunctionsOnly, ..candidate(2) };
+    for candidate in [other, Candidate { eof: false, ..candidate(2) }] {
+        let mut planner = late();
+        let _ = planner.arrive(DELAY, candidate, &log());
+        assert_eq!(join(&mut planner), None, "{candidate:?}");
+    }
+    let mut sealed = late();
+    sealed.seal();
+    assert_eq!(join(&mut sealed), None, "another history");
+
+    // One that lacks when fields expire, made for a replica that does not know it.
+    for plain in [true, false] {
+        let mut planner = planner(true, 0);
+        planner.set_plain(plain);
+        let _ = planner.arrive(0, candidate(1), &log());
+        assert!(planner.poll(DELAY, Offset(200)).is_some());
+        planner.set_plain(true);
+        let knows = Candidate { reader: Reader::UpTo(SnapshotForm::Valkey80), ..candidate(2) };
+        let _ = planner.arrive(DELAY, knows, &log());
+        assert_eq!(join(&mut planner).is_some(), plain);
+    }
+}
+
+#[test]
+fn there_is_room_for_so_many() {
+    let mut planner = planner(true, 0);
+    for replica in 1..=4 {
+        let _ = planner.arrive(0, candidate(replica), &log());
+    }
+    planner.set_room(0);
+    assert_eq!((planner.poll(DELAY, Offset(200)), planner.is_due(DELAY)), (None, false));
+    planner.set_room(2);
+    assert_eq!(planner.poll(DELAY, Offset(200)), start(Target::Stream, &[1, 2]));
+    planner.set_room(1);
+    assert_eq!(planner.join(DELAY, Offset(200), 0), start(Target::Stream, &[3]));
+    planner.set_room(0);
+    assert_eq!(planner.join(DELAY, Offset(200), 0), None);
+    // A file is for everybody: who gets it when is another matter.
+    planner.finished();
+    planner.set_policy(PlannerPolicy { diskless: false, ..PlannerPolicy::default() });
+    for replica in [5, 6] {
+        let _ = planner.arrive(0, candidate(replica), &log());
+    }
+    assert_eq!(planner.poll(0, Offset(200)), start(Target::Disk, &[4, 5, 6]));
+}

@@ -98,12 +98,13 @@ const REPLICA_FIELDS: [&str; 26] = [
 ];
 
 /// What both print behind that, the first of them like others.
-const OWN_FIELDS: [&str; 5] = [
+const OWN_FIELDS: [&str; 6] = [
     "repl_backlog_histlen",
     "repl_spill_bytes",
     "repl_spill_written_bytes",
     "repl_spill_errors",
     "repl_sync_dropped_replicas",
+    "repl_sync_guard",
 ];
 
 /// The whole practice: everything an operator tries with three instances.
@@ -121,9 +122,11 @@ fn practice(way: Way) {
     wait_eq("2", || master.info("connected_slaves"));
     let mut names: Vec<String> = MASTER_FIELDS.map(str::to_owned).to_vec();
     names.extend(OWN_FIELDS.map(str::to_owned));
+    names.extend(["replica0_lag_ms".to_owned(), "replica1_lag_ms".to_owned()]);
     assert_eq!(field_names(&master), names);
     let mut names: Vec<String> = REPLICA_FIELDS.map(str::to_owned).to_vec();
     names.extend(OWN_FIELDS.map(str::to_owned));
+    names.push("master_lag_ms".to_owned());
     assert_eq!(field_names(&one), names);
     for replica in [&one, &two] {
         let line = format!("ip=127.0.0.1,port={},state=online,offset=", replica.port());

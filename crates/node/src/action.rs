@@ -224,6 +224,15 @@ pub enum Action {
         /// Those with their default values, too.
         everything: bool,
     },
+    /// Replace a small file atomically.
+    ReplaceFile {
+        /// The job.
+        job: JobId,
+        /// The file.
+        path: PathBuf,
+        /// What it shall hold.
+        text: Vec<u8>,
+    },
     /// Replace the ACL file atomically; it holds hashes of passwords.
     SaveAcl {
         /// The job.
@@ -293,6 +302,7 @@ impl fmt::Debug for Action {
             Action::LoadEnd(job) => write!(f, "LoadEnd({job:?})"),
             Action::Cancel(job) => write!(f, "Cancel({job:?})"),
             Action::RewriteConfig { job, path, .. } => write!(f, "RewriteConfig({job:?} {})", path.display()),
+            Action::ReplaceFile { job, path, .. } => write!(f, "ReplaceFile({job:?} {})", path.display()),
             Action::SaveAcl { job, path, .. } => write!(f, "SaveAcl({job:?} {})", path.display()),
             Action::ReadAcl { job, path } => write!(f, "ReadAcl({job:?} {})", path.display()),
             Action::RemoveFile(path) => write!(f, "RemoveFile({})", path.display()),
@@ -381,6 +391,8 @@ pub enum Completion {
     },
     /// The ACL file is written.
     AclSaved(Result<(), String>),
+    /// The small file is written.
+    FileReplaced(Result<(), String>),
     /// What stands in the ACL file.
     AclRead(Result<Vec<u8>, String>),
 }

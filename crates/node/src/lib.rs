@@ -74,6 +74,7 @@ pub use action::{
 };
 pub use aof::load::{AofChunk, AofItem, AofSummary};
 pub use aof::{AofBatch, AofBegin, AofEvent, AofOpen, AofPiece, AofSwitch, AofWork, ManifestFile};
+pub use replication::held::held_path;
 pub use node::{Boot, Node, Signal};
 pub use session::Peer;
 pub use stats::{CpuReading, MemoryReading};

@@ -21,6 +21,7 @@ use crate::own_keys::OwnKeys;
 use crate::pause::Pause;
 use crate::persistence::Persistence;
 use crate::pubsub::PubSub;
+use crate::replication::held::Held;
 use crate::replication::Replication;
 use crate::scripting::Scripting;
 use crate::stats::{CpuReading, MemoryReading, Stats};
@@ -50,6 +51,8 @@ pub struct Boot {
     pub secret: [u8; 32],
     /// What stands in the ACL file, if the configuration names one.
     pub acl_file: Option<Vec<u8>>,
+    /// What stands in the file [`held_path`](crate::held_path) names, if there is one.
+    pub held: Option<Vec<u8>>,
     /// Bytes that the program has allocated and not freed, at this very moment; cheap enough to be asked before every command. 0
     /// where nobody knows: then the last reading counts ([`Node::set_readings`]).
     pub memory_used: fn() -> u64,
@@ -68,6 +71,7 @@ impl Default for Boot {
             clock_ns: || 0,
             secret: [0; 32],
             acl_file: None,
+            held: None,
             memory_used: || 0,
             allocator_report: || None,
         }
@@ -114,6 +118,8 @@ impl Gate {
 
 /// One whole instance. See the crate's documentation for how it is driven.
 pub struct Node {
+    /// What this instance held, and whether it is still there.
+    pub(crate) held: Held,
     pub(crate) boot: Boot,
     pub(crate) config: config::Config,
     pub(crate) registry: Registry,
@@ -250,6 +256,7 @@ impl Node {
         let run_id = backlog::ReplicationId::random(&mut rng).to_string();
         let persistence = Persistence::new(now);
         let mut node = Node {
+            held: Held::new(boot.held.as_deref()),
             boot,
             registry,
             host,
@@ -391,6 +398,7 @@ impl Node {
             Completion::AclSaved(result) => self.acl_saved(job, result),
             Completion::Spilled(result) => self.spilled(job, result),
             Completion::SpillRead { conn, from, result } => self.spill_read(job, conn, from, result),
+            Completion::FileReplaced(result) => self.held_noted(job, &result),
             Completion::AclRead(result) => self.acl_read(job, result),
         }
     }

@@ -214,6 +214,7 @@ impl Node {
         self.persistence.dirty = 0;
         // The clock has not begun with this instance.
         self.replication.no_replicas_since_ms = self.now.mono_ms();
+        self.look_for_lost_data();
         if let Some((host, port)) = self.config.settings().replicaof.clone() {
             self.follow(&host, port, Occasion::Configured);
         } else {
@@ -345,6 +346,7 @@ impl Node {
                     self.persistence.last_save_unix_s = self.now.unix_s();
                     self.persistence.last_ok = true;
                     self.persistence.saves += 1;
+                    self.note_held(report.keys);
                 }
                 Err(error) => {
                     tracing::warn!("Background saving error: {error}");

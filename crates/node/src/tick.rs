@@ -65,6 +65,7 @@ impl Node {
         self.resume_served();
         self.look_after_saves();
         self.tick_aof();
+        self.look_after_held();
         self.check_clients();
         self.refresh_gate();
         if self.persistence.shutdown.is_some() {

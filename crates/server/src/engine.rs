@@ -117,6 +117,7 @@ impl Engine {
             clock_ns: clock::monotonic_ns,
             secret: secret().map_err(EngineError::Randomness)?,
             acl_file: acl_file(&settings)?,
+            held: std::fs::read(node::held_path(&settings)).ok(),
             memory_used: crate::memory::used,
             allocator_report: match allocator {
                 Allocator::Jemalloc => crate::memory::report,

@@ -191,6 +191,14 @@ impl Jobs {
         });
     }
 
+    /// Replaces a small file.
+    pub fn replace_file(&mut self, id: JobId, path: PathBuf, text: Vec<u8>) {
+        let failed = |text| Completion::FileReplaced(Err(text));
+        self.spawn("replace-file", id, None, failed, move |handle| {
+            handle.complete(Completion::FileReplaced(rewrite::replace(&path, &text)));
+        });
+    }
+
     /// Replaces the ACL file.
     pub fn save_acl(&mut self, id: JobId, path: PathBuf, text: Vec<u8>) {
         let failed = |text| Completion::AclSaved(Err(text));

@@ -325,6 +325,11 @@ fn all_hear(world: &mut World, master: usize) -> Result<(), String> {
 /// Where a guard keeps a replica's data from a master that has come back empty, the operator decides for the master.
 fn permit_held(world: &mut World) {
     for index in 0..world.machines.len() {
+        if world.machines[index].node.as_ref().is_some_and(node::Node::withholds_syncs) {
+            world.command(index, &["REPLICAOF", "NO", "ONE"]);
+        }
+    }
+    for index in 0..world.machines.len() {
         let master = world.machines[index].node.as_ref().filter(|node| node.sync_is_held());
         let Some((host, port)) = master.and_then(|node| node.master()) else { continue };
         let (host, port) = (host.to_owned(), port.to_string());

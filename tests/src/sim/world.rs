@@ -220,7 +220,9 @@ impl World {
         let machine = &mut self.machines[index];
         let loaded =
             config::load(&machine.options, &config::NoFiles).expect("the options of a scenario are right");
-        let mut node = Node::new(loaded.config, Boot { seed, pid: index as u32, ..Boot::default() }, now);
+        let held = machine.disk.read(&node::held_path(loaded.config.settings())).map(<[u8]>::to_vec);
+        let boot = Boot { seed, pid: index as u32, held, ..Boot::default() };
+        let mut node = Node::new(loaded.config, boot, now);
         node.start(now);
         machine.tick_at = node.deadline();
         let (epoch, tick_at) = (machine.epoch, machine.tick_at);
@@ -661,6 +663,9 @@ impl World {
                 machine.loads.remove(&job);
                 machine.spills.remove(&job);
                 machine.pending.remove(&job);
+            }
+            Action::ReplaceFile { job, path, text } => {
+                self.complete_later(index, job, Completion::FileReplaced(Ok(())), Some((path, text)));
             }
             Action::SaveAcl { job, .. } => {
                 self.complete_later(index, job, Completion::AclSaved(Ok(())), None);

@@ -21,6 +21,7 @@ pub(crate) fn replicaof(node: &mut Node, session: &mut Session, args: Args<'_>) 
             node.note_replicaof();
             tracing::info!("MASTER MODE enabled (user request from {})", session.peer.addr);
         }
+        node.accept_loss("REPLICAOF NO ONE says that this is the master, as it is");
         return session.reply.ok();
     }
     let Ok(host) = std::str::from_utf8(args.at(1)) else {
@@ -107,6 +108,7 @@ pub(crate) fn replconf(node: &mut Node, session: &mut Session, args: Args<'_>) {
         Ok(Replconf::Ok) => session.reply.ok(),
         Ok(Replconf::Ack { starts_stream }) => {
             let conn = session.conn;
+            feed.note_lag(&node.replication.growth, now_ms);
             if starts_stream {
                 tracing::info!("Synchronization with replica {} succeeded", session.peer.addr);
                 if let Some(record) = feed.record.take() {
@@ -242,6 +244,11 @@ pub(crate) fn psync(node: &mut Node, session: &mut Session, args: Args<'_>) {
         tracing::warn!("Replica {peer} is refused: {error}");
         return session.reply.error(error);
     }
+    let tool = session.replica.as_ref().is_some_and(|feed| feed.state.rdb_only()) && channel.is_none();
+    if node.withholds_syncs() && !tool {
+        tracing::info!("SYNC GUARD: replica {peer} is not given the empty dataset of this instance");
+        return session.reply.error(WITHHELD);
+    }
     if let Some(form) = channel {
         match node.payload_connection_comes(session, form) {
             Ok(known) => (reason, backlog_needed) = known,
@@ -263,6 +270,10 @@ pub(crate) fn psync(node: &mut Node, session: &mut Session, args: Args<'_>) {
     node.replica_needs_snapshot(session, legacy);
     node.syncs_requested = true;
 }
+
+/// A replica that hears this comes again later and keeps what it has, of whatever make it is.
+const WITHHELD: &str = "NOMASTERLINK This instance has come up without the data that it held, and does not hand out an empty dataset. \
+REPLICAOF NO ONE here says that it is wanted";
 
 /// WAIT numreplicas timeout
 pub(crate) fn wait(node: &mut Node, session: &mut Session, args: Args<'_>) {

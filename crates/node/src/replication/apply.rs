@@ -257,6 +257,9 @@ impl Node {
             }
             "ping" | "replconf" | "select" | "publish" | "spublish" => {
                 self.quiet_from(request.start - *unlogged);
+                if name == "ping" && args.len() == 2 {
+                    self.note_ping(args.at(1));
+                }
                 self.apply_command(applier, request.spec, args);
                 if name != "select" && self.replication.keeps_omitted() {
                     self.log_omitted(applier, request, input, unlogged);
@@ -290,9 +293,18 @@ impl Node {
         if used < commands.len() { Err("half a command".to_owned()) } else { Ok(()) }
     }
 
+    /// A master of ours says in its pings when they were sent.
+    fn note_ping(&mut self, text: &[u8]) {
+        let sent_ms = std::str::from_utf8(text).ok().and_then(|text| text.parse::<u64>().ok());
+        if let (Some(sent_ms), Some(upstream)) = (sent_ms, &mut self.replication.upstream) {
+            upstream.lag.ping(sent_ms, self.now.unix_ms());
+        }
+    }
+
     fn acknowledge(&mut self) {
         let (now_ms, end, fack) = (self.now.mono_ms(), self.replication.log.end(), self.synced_offset());
         if let Some(link) = self.replication.upstream.as_mut().and_then(|upstream| upstream.link.as_mut()) {
+            link.set_received(end);
             // Refused only outside of the stream, and this is the stream.
             let _ = link.ack(now_ms, end, fack);
         }

@@ -303,6 +303,7 @@ impl Node {
             }
             return;
         }
+        self.replication.growth.note(self.replication.log.end(), self.now.mono_ms());
         self.cut_off_unfit();
         let limit = self.aof.limit(self.replication.log.end());
         let lagging: Vec<ConnId> = self
@@ -329,7 +330,9 @@ impl Node {
         let pings = !self.replication.is_replica() && has_replicas && !leaving;
         if pings && now_ms >= self.replication.last_ping_ms + ping_ms {
             self.replication.last_ping_ms = now_ms;
-            self.replication.log_control(&[b"PING"]);
+            // With the time, so that replicas of ours know how old what they get is.
+            let now = self.now.unix_ms().to_string();
+            self.replication.log_control(&[b"PING", now.as_bytes()]);
         }
         for conn in self.replication.replicas.clone() {
             let Some(session) = self.session_mut(conn) else { continue };

@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use backlog::{Log, Offset};
 use psync::master::{Phase, ReplicaState, SnapshotForm};
 
+use super::lag::{Acknowledged, Growth, Lag};
 use super::synclog::SyncId;
 use crate::session::PayloadQueue;
 
@@ -38,6 +39,8 @@ pub(crate) struct ReplicaFeed {
     pub read_back: PayloadQueue,
     /// More of that is being read.
     pub reads_back: bool,
+    /// How late it was when it acknowledged last.
+    pub acknowledged: Acknowledged,
     /// When the feed first exceeded the soft limit (monotonic milliseconds).
     pub soft_limit_since_ms: Option<u64>,
 }
@@ -58,6 +61,7 @@ impl ReplicaFeed {
             catching_up: true,
             read_back: PayloadQueue::default(),
             reads_back: false,
+            acknowledged: Acknowledged::default(),
             soft_limit_since_ms: None,
         }
     }
@@ -106,6 +110,24 @@ impl ReplicaFeed {
         self.state.takes_stream()
             && self.sent < limit
             && (!self.read_back.is_empty() || self.sent >= log.first_in_memory())
+    }
+
+    /// It has acknowledged something.
+    pub fn note_lag(&mut self, growth: &Growth, now_ms: u64) {
+        let [_, received, applied] = self.reached();
+        self.acknowledged = Lag::acknowledged(growth, received, applied, now_ms);
+    }
+
+    /// How late it is.
+    pub fn lag(&self, growth: &Growth, now_ms: u64) -> Lag {
+        Lag::of(growth, self.acknowledged, self.reached(), self.state.received().is_some(), now_ms)
+    }
+
+    /// What it has been sent, has received as far as it has said so, and has applied.
+    fn reached(&self) -> [Offset; 3] {
+        let applied = self.state.acked().unwrap_or_default();
+        let received = self.state.received().unwrap_or(applied);
+        [self.sent, received.max(applied).min(self.sent.max(applied)), applied]
     }
 
     /// Up to here it has been sent everything, or what it is sent has been read back.

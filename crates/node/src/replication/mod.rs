@@ -7,6 +7,8 @@ pub(crate) mod failover;
 pub(crate) mod feed;
 mod fit;
 pub(crate) mod guard;
+pub(crate) mod held;
+pub(crate) mod lag;
 mod lineage;
 mod omitted;
 pub(crate) mod second;
@@ -76,6 +78,8 @@ pub(crate) struct Replication {
     pub replicas: Vec<ConnId>,
     pub planner: FullSyncPlanner<ConnId>,
     pub transfers: Vec<Transfer>,
+    /// When the log had grown to where.
+    pub growth: lag::Growth,
     /// What memory may not hold of the log.
     pub spill: Spill,
     /// Full synchronisations that use two connections.
@@ -119,6 +123,7 @@ impl Replication {
             replicas: Vec::new(),
             planner: FullSyncPlanner::new(PlannerPolicy::default()),
             transfers: Vec::new(),
+            growth: lag::Growth::default(),
             spill: Spill::default(),
             channels: Channels::default(),
             reasons: channels::Reasons::default(),

@@ -6,6 +6,7 @@ use psync::replica::{
 };
 
 use super::apply::Applier;
+use super::lag::LinkLag;
 use super::guard::{Holding, SyncGuard, backoff_ms};
 use super::second::Second;
 use super::synclog::{Outcome, Side, SyncId};
@@ -59,6 +60,7 @@ pub(crate) struct Upstream {
     /// The stream has flowed through the present link.
     pub was_connected: bool,
     pub applier: Applier,
+    pub lag: LinkLag,
     pub sync: Option<FullSync>,
     /// Bytes that came behind a payload that is still being loaded.
     held: Vec<u8>,
@@ -107,6 +109,7 @@ impl Upstream {
             down_since_ms: now_ms,
             was_connected: false,
             applier: Applier::default(),
+            lag: LinkLag::default(),
             sync: None,
             held: Vec::new(),
             second: None,
@@ -138,6 +141,7 @@ impl Upstream {
 impl Node {
     /// Becomes a replica of this master, or of another one than so far.
     pub(crate) fn follow(&mut self, host: &str, port: u16, occasion: Occasion) {
+        self.accept_loss("this instance follows a master now");
         self.drop_link();
         let was_master = !self.replication.is_replica();
         let upstream = Upstream::new(host, port, self.now.mono_ms(), occasion);
@@ -239,6 +243,7 @@ impl Node {
         match result {
             Ok(_) => {
                 tracing::info!("MASTER <-> REPLICA sync started");
+                upstream.lag.connected(now.mono_us);
                 if let Some(link) = &mut upstream.link
                     && link.connected(now.mono_ms()).is_ok()
                 {
@@ -349,6 +354,9 @@ impl Node {
     pub(crate) fn upstream_input(&mut self, mut data: &[u8]) {
         self.stats.net_repl_in += data.len() as u64;
         let now_ms = self.now.mono_ms();
+        if let Some(upstream) = &mut self.replication.upstream {
+            upstream.lag.heard(self.now.mono_us);
+        }
         loop {
             let Some(link) = self.replication.upstream.as_mut().and_then(|upstream| upstream.link.as_mut())
             else {
@@ -377,6 +385,7 @@ impl Node {
         }
         if let Some(upstream) = &mut self.replication.upstream {
             upstream.held.extend_from_slice(data);
+            upstream.lag.applied(upstream.applier.unapplied() == 0, now_ms);
         }
         self.stream_was_granted();
         self.list_upstream_output();
@@ -725,6 +734,7 @@ impl Node {
         }
         match link.tick(now_ms) {
             Ok(Tick::AckDue) => {
+                link.set_received(Offset(end.0 + upstream.applier.unapplied() as u64));
                 // Refused only outside of the stream, where no acknowledgement is due.
                 let _ = link.ack(now_ms, end, fack);
             }

@@ -94,6 +94,7 @@ pub(super) enum Setting {
     Filter(SnapshotFilter),
     Ack(Option<Offset>),
     FileAck(Option<Offset>),
+    Received(Option<Offset>),
     GetAck,
     Lineage(Vec<Resume>),
     /// This connection is for the payload; the stream goes over another one.
@@ -112,6 +113,9 @@ impl Setting {
         }
         if is("fack") {
             return parse_position(value).map(Setting::FileAck);
+        }
+        if is("received") {
+            return parse_position(value).map(Setting::Received);
         }
         if is("getack") {
             return Ok(Setting::GetAck);

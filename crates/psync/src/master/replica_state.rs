@@ -87,6 +87,7 @@ pub struct ReplicaState {
     base: Option<Offset>,
     acked: Option<Offset>,
     file_acked: Option<Offset>,
+    received: Option<Offset>,
     /// When it last gave a sign of life, or took a piece of its payload.
     alive_at: u64,
     keepalive_at: u64,
@@ -112,6 +113,7 @@ impl ReplicaState {
             base: None,
             acked: None,
             file_acked: None,
+            received: None,
             alive_at: now_ms,
             keepalive_at: now_ms,
         }
@@ -152,6 +154,11 @@ impl ReplicaState {
                 Setting::RdbClient(client) => {
                     self.rdb_client = Some(client);
                     outcome = Replconf::RdbClient(client);
+                }
+                Setting::Received(position) => {
+                    if self.is_replica() {
+                        self.received = self.received.max(position);
+                    }
                 }
                 Setting::GetAck => return Ok(Replconf::GetAck),
                 Setting::Lineage(names) => outcome = Replconf::Lineage(names),
@@ -384,6 +391,11 @@ impl ReplicaState {
     /// Up to where the stream is safe in its append-only file, if it has said so.
     pub fn file_acked(&self) -> Option<Offset> {
         self.file_acked
+    }
+
+    /// Up to where it has received the stream, if it has said so: only replicas of this make do.
+    pub fn received(&self) -> Option<Offset> {
+        self.received
     }
 
     /// For how long it has been silent: `lag` of INFO, in milliseconds.

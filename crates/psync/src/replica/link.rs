@@ -60,6 +60,7 @@ pub struct Link {
     /// The master does not know PSYNC, so it does not know acknowledgements either.
     legacy: bool,
     /// The master knew all names that there were to offer when it decided.
+    received: Option<Offset>,
     consulted: bool,
     /// PSYNC has been sent.
     asked: bool,
@@ -135,6 +136,7 @@ impl Link {
             heard_at: now_ms,
             ack_at: u64::MAX,
             legacy: false,
+            received: None,
             consulted: false,
             asked: false,
         }
@@ -290,14 +292,23 @@ impl Link {
         if self.legacy {
             return Ok(());
         }
-        let offset = offset.to_string();
-        match fack.map(|fack| fack.to_string()) {
-            Some(fack) => {
-                self.out.ack(&[b"REPLCONF", b"ACK", offset.as_bytes(), b"FACK", fack.as_bytes()]);
-            }
-            None => self.out.ack(&[b"REPLCONF", b"ACK", offset.as_bytes()]),
+        let (offset, fack) = (offset.to_string(), fack.map(|fack| fack.to_string()));
+        let received = self.received.map(|received| received.to_string());
+        let mut words: Vec<&[u8]> = vec![b"REPLCONF", b"ACK", offset.as_bytes()];
+        if let Some(fack) = &fack {
+            words.extend([&b"FACK"[..], fack.as_bytes()]);
         }
+        if let Some(received) = &received {
+            words.extend([&b"RECEIVED"[..], received.as_bytes()]);
+        }
+        self.out.ack(&words);
         Ok(())
+    }
+
+    /// Says in later acknowledgements that everything up to here has been received, whether it is applied or not. Masters of other
+    /// makes read no further than what they know.
+    pub fn set_received(&mut self, offset: Offset) {
+        self.received = Some(offset);
     }
 
     /// Bytes to send to the master.

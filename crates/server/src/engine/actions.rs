@@ -111,6 +111,7 @@ impl Engine {
             Action::RewriteConfig { job, path, config, everything } => {
                 self.jobs.rewrite_config(job, path, config, everything);
             }
+            Action::ReplaceFile { job, path, text } => self.jobs.replace_file(job, path, text),
             Action::SaveAcl { job, path, text } => self.jobs.save_acl(job, path, text),
             Action::ReadAcl { job, path } => self.jobs.read_acl(job, path),
             Action::TrySettings { job, names, settings } => self.try_settings(job, names, settings),

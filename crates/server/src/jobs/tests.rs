@@ -75,6 +75,7 @@ fn name(what: &Completion) -> &'static str {
         Completion::SettingsTried(_) => "a verdict on settings",
         Completion::AclSaved(_) => "a saved ACL file",
         Completion::AclRead(_) => "an ACL file",
+        Completion::FileReplaced(_) => "a replaced file",
         Completion::Spilled(_) => "a kept piece of the log",
         Completion::SpillRead { .. } => "a piece of the log",
     }

@@ -43,6 +43,45 @@ pub(super) fn write(node: &Node, _: &Session, report: &mut Report) {
     report.put("repl_spill_written_bytes", replication.spill.written);
     report.put("repl_spill_errors", replication.spill.errors);
     report.put("repl_sync_dropped_replicas", replication.spill.dropped);
+    match node.lost_data() {
+        Some(lost) => report.put(
+            "repl_sync_guard",
+            format_args!("holding,keys_lost={},replid={}", lost.keys, lost.history),
+        ),
+        None => {
+            let on = settings.repl_sync_guard && node.persists();
+            report.put("repl_sync_guard", if on { "ready" } else { "off" });
+        }
+    }
+    lags(node, report);
+}
+
+/// How late replicas are, and this one.
+fn lags(node: &Node, report: &mut Report) {
+    let now_ms = node.now.mono_ms();
+    let source = |measured| if measured { "measured" } else { "estimated" };
+    if let Some(upstream) = node.replication.upstream.as_ref().filter(|upstream| upstream.is_up()) {
+        let usual_ms = node.config.settings().repl_ping_replica_period * 1000 + 1000;
+        let silent_ms = upstream.link.as_ref().map_or(0, |link| link.silent_ms(now_ms));
+        let (received, applied, measured) = upstream.lag.now(silent_ms.saturating_sub(usual_ms), now_ms);
+        report.put(
+            "master_lag_ms",
+            format_args!("received={received},applied={applied},source={}", source(measured)),
+        );
+    }
+    for (number, (_, feed)) in node.feeds().enumerate().filter(|(_, (_, feed))| feed.state.is_online()) {
+        let lag = feed.lag(&node.replication.growth, now_ms);
+        report.put(
+            &format!("replica{number}_lag_ms"),
+            format_args!(
+                "sent={},received={},applied={},source={}",
+                lag.sent_ms,
+                lag.received_ms,
+                lag.applied_ms,
+                source(lag.measured)
+            ),
+        );
+    }
 }
 
 /// `# Syncs`: the last synchronisations, the latest first. Not a section of Redis or Valkey.

@@ -590,7 +590,7 @@ impl Node {
             }
         }
         if gate.stale && (needs_fresh_data || !spec.flags.contains(Flags::STALE)) {
-            return Some("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
+            return Some(gate.stale_error());
         }
         if !writes {
             return None;

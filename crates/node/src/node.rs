@@ -93,6 +93,8 @@ pub(crate) struct Gate {
     pub loading: bool,
     pub read_only: bool,
     pub stale: bool,
+    /// The dataset was given up for one that is still on its way: there is nothing to serve.
+    pub emptied: bool,
     pub persistence_failing: bool,
     /// The append only file cannot be written.
     pub aof_failing: bool,
@@ -111,6 +113,14 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
+    /// What those are told who want data that are not up to date.
+    pub fn stale_error(self) -> &'static str {
+        match self.emptied {
+            true => "LOADING Tandem is loading the dataset in memory",
+            false => "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+        }
+    }
+
     pub fn is_open(self) -> bool {
         self == Gate::default()
     }

@@ -288,7 +288,10 @@ impl Node {
         self.gate = Gate {
             loading: self.gate.loading,
             read_only: replica && settings.replica_read_only && !undecided,
-            stale: !link_up && !settings.replica_serve_stale_data && !undecided,
+            stale: !link_up
+                && (!settings.replica_serve_stale_data || self.replication.emptied)
+                && !undecided,
+            emptied: self.replication.emptied,
             persistence_failing: !self.persistence.last_ok
                 && !replica
                 && settings.stop_writes_on_bgsave_error

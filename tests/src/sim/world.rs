@@ -726,7 +726,7 @@ impl World {
     fn spill(&mut self, index: usize, epoch: u64, job: JobId, task: SpillTask) -> Option<Completion> {
         let machine = &mut self.machines[index];
         let file = machine.spills.get_mut(&job).filter(|file| machine.epoch == epoch && !file.failed)?;
-        let fails = self.rng.u8(..) < 2;
+        let fails = self.rng.u8(..) < 6;
         let failure = || "Input/output error".to_owned();
         Some(match task {
             SpillTask::Write(_) if fails => {

@@ -385,8 +385,7 @@ impl Node {
             let is_over = |limit: u64, behind: u64| limit > 0 && behind > limit.max(backlog);
             if feed.catching_up {
                 // What was written while it was given everything is no fault of its own.
-                let lacks = feed.needs_from().map_or(0, |from| end.since(from));
-                feed.catching_up = is_over(hard, lacks) || is_over(soft, lacks);
+                feed.look_whether_up(end, [hard, soft], backlog);
                 continue;
             }
             let (over_hard, over_soft) = (is_over(hard, behind), is_over(soft, behind));

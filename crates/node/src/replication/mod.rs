@@ -57,6 +57,8 @@ pub(crate) struct Replication {
     logging: bool,
     /// The database that is selected in the stream at the end of the log. `None` makes the next effect select its own.
     stream_db: Option<usize>,
+    /// The dataset was given up for that of a master, which is not there yet.
+    pub emptied: bool,
     /// No data have been changed since this instance took a new name for what it holds.
     untouched: Option<Untouched>,
     /// The end of the log is of no consequence for the data.
@@ -110,6 +112,7 @@ impl Replication {
             log: Log::new(Offset(0), settings.repl_backlog_size as usize),
             logging: false,
             stream_db: None,
+            emptied: false,
             untouched: None,
             quiet: None,
             name_is_known: false,
@@ -240,6 +243,7 @@ impl Replication {
 
     /// A replica becomes a master: its history goes on under a new id.
     pub fn begin_history(&mut self, rng: &mut fastrand::Rng) {
+        self.emptied = false;
         self.untouched_from_here(self.stream_db());
         self.history.promote(ReplicationId::random(rng), self.log.end());
         self.renamed();
@@ -259,6 +263,7 @@ impl Replication {
         self.history = History::descended(id, ancestors.iter().copied(), offset);
         self.touch();
         self.name_is_known = true;
+        self.emptied = false;
         self.restart_log(offset);
         self.logging = true;
         self.stream_db = stream_db;

@@ -583,7 +583,34 @@ impl Node {
         if let Some(sync) = self.replication.upstream.as_mut().and_then(|upstream| upstream.sync.as_mut()) {
             sync.len = len;
             self.replication.sync_log.transfer_begins(sync.record, self.now);
+            let id = sync.id;
+            self.make_room_for(id);
         }
+    }
+
+    /// `flush-before-load`: gives the old data up before the new ones come, so that memory holds one of them only. What is held against
+    /// the guard is not given up before the guard has seen the new ones.
+    fn make_room_for(&mut self, announced: ReplicationId) {
+        let wanted =
+            self.config.settings().repl_diskless_load == config::ReplDisklessLoad::FlushBeforeLoad;
+        if !wanted || self.sync_guard(announced).is_some() {
+            return;
+        }
+        tracing::info!("MASTER <-> REPLICA sync: giving up old data");
+        let empty = keyspace::Keyspace::new(self.keyspace.databases(), self.rng.u64(..));
+        let old = std::mem::replace(&mut self.keyspace, empty);
+        self.keyspace.set_initial_access(commands::access::fresh(&self.env));
+        self.free_keyspace(old);
+        self.replace_functions(&[]);
+        // Whatever was held is no position of a history any more.
+        self.replication.end_logging(&mut self.rng);
+        self.replication.emptied = true;
+        self.disconnect_replicas();
+        for db in 0..self.keyspace.databases() {
+            self.touch_whole_db(db, None);
+        }
+        self.dataset_replaced();
+        self.refresh_gate();
     }
 
     pub(super) fn payload(&mut self, bytes: &[u8]) {

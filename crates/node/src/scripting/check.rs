@@ -14,7 +14,7 @@ impl Node {
     /// Why a script with these flags may not begin, if it may not. One that declares nothing is judged by what it calls.
     pub(crate) fn script_refusal(&self, flags: Flags, reads_only: bool) -> Option<&'static str> {
         if self.gate.stale && !flags.allow_stale {
-            return Some("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
+            return Some(self.gate.stale_error());
         }
         if flags.undeclared {
             return None;

@@ -145,7 +145,10 @@ fn links_can_be_killed_from_both_ends() {
 #[test]
 fn what_sentinels_go_by_can_be_set_and_seen() {
     let (_master, replica) = pair(&[]);
-    assert_eq!((replica.info("slave_priority"), replica.info("replica_announced")), ("100".into(), "1".into()));
+    assert_eq!(
+        (replica.info("slave_priority"), replica.info("replica_announced")),
+        ("100".into(), "1".into())
+    );
     replica.ok(&["CONFIG SET replica-priority 0", "CONFIG SET replica-announced no"]);
     assert_eq!((replica.info("slave_priority"), replica.info("replica_announced")), ("0".into(), "0".into()));
 }
@@ -219,9 +222,15 @@ fn a_master_without_its_data_does_not_wipe_replicas_of_any_make() {
     master.kill();
     assert!(!master.path("dump.rdb").exists());
     master.start_again();
-    assert!(master.info("repl_sync_guard").starts_with("holding,keys_lost="), "{}", master.info("repl_sync_guard"));
+    assert!(
+        master.info("repl_sync_guard").starts_with("holding,keys_lost="),
+        "{}",
+        master.info("repl_sync_guard")
+    );
     master.ok(&["SET something-else 1"]);
-    wait("all have asked", || master.log().matches("is not given the empty dataset").count() >= 2 * replicas.len());
+    wait("all have asked", || {
+        master.log().matches("is not given the empty dataset").count() >= 2 * replicas.len()
+    });
     for replica in &replicas {
         assert_eq!(replica.run("MGET a b"), "[1 2]");
     }

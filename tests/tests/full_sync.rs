@@ -68,7 +68,8 @@ fn what_is_written_during_a_synchronisation_does_not_end_it() {
 
 #[test]
 fn a_replica_that_would_need_too_much_is_dropped_and_no_other() {
-    let limits = ["--repl-sync-memory-limit", "100kb", "--repl-sync-spill-limit", "0", "--repl-backlog-size", "16kb"];
+    let limits =
+        ["--repl-sync-memory-limit", "100kb", "--repl-sync-spill-limit", "0", "--repl-backlog-size", "16kb"];
     let master = slow_master(2_000, &limits);
     let replica = Server::tandem().unsaved().follow(&master).start();
     wait("the synchronisation is under way", || is_syncing(&replica));
@@ -202,7 +203,10 @@ fn stale_reads_are_refused_during_a_synchronisation_if_so_wanted() {
     assert_eq!(replica.run(&format!("REPLICAOF 127.0.0.1 {}", master.port())), "OK");
     wait("the synchronisation is under way", || is_syncing(&replica));
     assert!(replica.run("GET old").starts_with("-MASTERDOWN "));
-    assert_eq!(replica.run("PING"), "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.");
+    assert_eq!(
+        replica.run("PING"),
+        "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
+    );
     replica.wait_for_link();
     assert_eq!(replica.run("GET old"), "nil");
 }
@@ -218,7 +222,9 @@ fn an_interrupted_synchronisation_leaves_everything_as_it_was() {
         replica.wait_for_offset_of(&first);
         let held = replica.position();
         assert_eq!(replica.run(&format!("REPLICAOF 127.0.0.1 {}", master.port())), "OK");
-        wait("some of it has come", || is_syncing(&replica) && replica.count("master_sync_read_bytes") > 1000);
+        wait("some of it has come", || {
+            is_syncing(&replica) && replica.count("master_sync_read_bytes") > 1000
+        });
         master.kill();
         wait("it is given up", || !is_syncing(&replica));
         assert_eq!(replica.run("GET old"), "1", "{load}");

@@ -195,9 +195,8 @@ fn matches(shown: &[String], printed: &[String]) -> bool {
 
 /// A line without what differs from run to run: ids, offsets, seconds.
 fn steady(line: &str) -> String {
-    const VARYING: [&str; 9] = [
-        "offset=", "lag=", "_offset:", "histlen:", "_ago:", "_seconds:", "sent=", "received=", "applied=",
-    ];
+    const VARYING: [&str; 9] =
+        ["offset=", "lag=", "_offset:", "histlen:", "_ago:", "_seconds:", "sent=", "received=", "applied="];
     let mut out = String::new();
     let mut rest = line;
     while let Some(c) = rest.chars().next() {

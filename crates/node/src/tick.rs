@@ -288,9 +288,7 @@ impl Node {
         self.gate = Gate {
             loading: self.gate.loading,
             read_only: replica && settings.replica_read_only && !undecided,
-            stale: !link_up
-                && (!settings.replica_serve_stale_data || self.replication.emptied)
-                && !undecided,
+            stale: !link_up && (!settings.replica_serve_stale_data || self.replication.emptied) && !undecided,
             emptied: self.replication.emptied,
             persistence_failing: !self.persistence.last_ok
                 && !replica

@@ -109,11 +109,9 @@ pub(crate) fn replconf(node: &mut Node, session: &mut Session, args: Args<'_>) {
         Ok(Replconf::Ack { starts_stream }) => {
             let conn = session.conn;
             feed.note_lag(&node.replication.growth, now_ms);
-            let settings = node.config.settings();
-            let limit = settings.client_output_buffer_limit[1];
             if feed.state.is_online() {
-                let limits = [limit.hard_bytes, limit.soft_bytes];
-                feed.look_whether_up(node.replication.log.end(), limits, settings.repl_backlog_size);
+                let backlog = node.config.settings().repl_backlog_size;
+                feed.look_whether_up(node.replication.log.end(), backlog);
             }
             if starts_stream {
                 tracing::info!("Synchronization with replica {} succeeded", session.peer.addr);

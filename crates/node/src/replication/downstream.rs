@@ -385,7 +385,7 @@ impl Node {
             let is_over = |limit: u64, behind: u64| limit > 0 && behind > limit.max(backlog);
             if feed.catching_up {
                 // What was written while it was given everything is no fault of its own.
-                feed.look_whether_up(end, [hard, soft], backlog);
+                feed.look_whether_up(end, backlog);
                 continue;
             }
             let (over_hard, over_soft) = (is_over(hard, behind), is_over(soft, behind));

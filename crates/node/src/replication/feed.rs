@@ -112,11 +112,10 @@ impl ReplicaFeed {
             && (!self.read_back.is_empty() || self.sent >= log.first_in_memory())
     }
 
-    /// Looks whether it has come up to the stream: whether it lacks no more than its limits allow, which are not below the backlog.
-    pub fn look_whether_up(&mut self, end: Offset, limits: [u64; 2], backlog: u64) {
+    /// Looks whether it has come up to the stream: it lacks no more than the backlog holds anyway, so that it can be lost and come back.
+    pub fn look_whether_up(&mut self, end: Offset, backlog: u64) {
         let lacks = self.needs_from().map_or(0, |from| end.since(from));
-        let is_over = |limit: u64| limit > 0 && lacks > limit.max(backlog);
-        self.catching_up = self.catching_up && limits.into_iter().any(is_over);
+        self.catching_up = self.catching_up && lacks > backlog;
     }
 
     /// It has acknowledged something.

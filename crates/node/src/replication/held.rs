@@ -30,7 +30,10 @@ impl Dataset {
         let text = std::str::from_utf8(text).ok()?;
         let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         let keys = field("keys")?.parse().ok()?;
-        Some(Dataset { keys, history: field("history").and_then(|id| id.parse().ok()).unwrap_or(ReplicationId::ZERO) })
+        Some(Dataset {
+            keys,
+            history: field("history").and_then(|id| id.parse().ok()).unwrap_or(ReplicationId::ZERO),
+        })
     }
 
     fn to_text(self) -> Vec<u8> {
@@ -73,7 +76,9 @@ impl Node {
         let settings = self.config.settings();
         let guarded = settings.repl_sync_guard && self.persists() && settings.replicaof.is_none();
         let file = self.boot.held.take();
-        let Some(held) = file.and_then(|text| Dataset::parse(&text)).filter(|held| held.keys > 0) else { return };
+        let Some(held) = file.and_then(|text| Dataset::parse(&text)).filter(|held| held.keys > 0) else {
+            return;
+        };
         if !guarded || self.keyspace.total_keys() > 0 || self.persistence.last_load_expired > 0 {
             return;
         }
@@ -122,7 +127,11 @@ impl Node {
 
     /// Writes down that so many keys are held.
     pub(crate) fn note_held(&mut self, keys: u64) {
-        if !self.persists() || self.held.writing.is_some() || self.held.lost.is_some() || self.held.said == keys {
+        if !self.persists()
+            || self.held.writing.is_some()
+            || self.held.lost.is_some()
+            || self.held.said == keys
+        {
             return;
         }
         let job = self.new_job();

@@ -184,7 +184,9 @@ mod tests {
         for (end, at) in [(100, 10), (200, 20), (250, 20), (250, 25), (300, 40)] {
             growth.note(Offset(end), at);
         }
-        for (position, lag) in [(0, 90), (99, 90), (100, 80), (249, 80), (250, 60), (299, 60), (300, 0), (999, 0)] {
+        for (position, lag) in
+            [(0, 90), (99, 90), (100, 80), (249, 80), (250, 60), (299, 60), (300, 0), (999, 0)]
+        {
             assert_eq!(growth.lag_ms(Offset(position), 100), lag, "{position}");
         }
         growth.note(Offset(50), 110);

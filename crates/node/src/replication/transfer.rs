@@ -81,7 +81,10 @@ impl Bucket {
         let most = (rate / 5).max(CHUNK as i64);
         self.bytes = self.bytes.saturating_add((rate / 1000).saturating_mul(ms)).min(most);
         self.filled_ms = now_ms;
-        u64::try_from(self.bytes).map_or(0, |bytes| bytes.div_ceil(cost.max(1))).try_into().unwrap_or(u32::MAX)
+        u64::try_from(self.bytes)
+            .map_or(0, |bytes| bytes.div_ceil(cost.max(1)))
+            .try_into()
+            .unwrap_or(u32::MAX)
     }
 
     fn take(&mut self, bytes: i64) {
@@ -167,7 +170,8 @@ impl Node {
             return;
         }
         for _ in 0..self.room_for_transfers() {
-            let Some(transfer) = self.replication.transfers.iter_mut().find(|transfer| waits(transfer)) else {
+            let Some(transfer) = self.replication.transfers.iter_mut().find(|transfer| waits(transfer))
+            else {
                 return;
             };
             let Content::File { len, admitted } = &mut transfer.content else { return };
@@ -222,9 +226,9 @@ impl Node {
     /// What the emptiest and the fullest queue of a transfer's replicas hold.
     fn queues(&self, transfer: &Transfer) -> [usize; 2] {
         let queues = transfer.replicas.iter().filter_map(|&conn| self.session(conn)?.replica.as_ref());
-        queues.map(|feed| feed.payload.len()).fold([usize::MAX, 0], |[least, most], len| {
-            [least.min(len), most.max(len)]
-        })
+        queues
+            .map(|feed| feed.payload.len())
+            .fold([usize::MAX, 0], |[least, most], len| [least.min(len), most.max(len)])
     }
 
     /// A chunk of a payload has come.
@@ -368,7 +372,10 @@ impl Node {
         }
         transfer.held_up_since = None;
         transfer.replicas.retain(|conn| !slow.contains(conn));
-        tracing::info!("{} replica(s) that held others up get the rest of their snapshot by themselves", slow.len());
+        tracing::info!(
+            "{} replica(s) that held others up get the rest of their snapshot by themselves",
+            slow.len()
+        );
         for &conn in &slow {
             // What becomes of the snapshot that was made for all is nothing to them any more.
             self.replication.planner.leave(conn);

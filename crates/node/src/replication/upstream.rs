@@ -6,8 +6,8 @@ use psync::replica::{
 };
 
 use super::apply::Applier;
-use super::lag::LinkLag;
 use super::guard::{Holding, SyncGuard, backoff_ms};
+use super::lag::LinkLag;
 use super::second::Second;
 use super::synclog::{Outcome, Side, SyncId};
 use crate::action::{Action, ConnId, JobId, LoadError, LoadJob, LoadProgress, LoadSource};
@@ -591,8 +591,7 @@ impl Node {
     /// `flush-before-load`: gives the old data up before the new ones come, so that memory holds one of them only. What is held against
     /// the guard is not given up before the guard has seen the new ones.
     fn make_room_for(&mut self, announced: ReplicationId) {
-        let wanted =
-            self.config.settings().repl_diskless_load == config::ReplDisklessLoad::FlushBeforeLoad;
+        let wanted = self.config.settings().repl_diskless_load == config::ReplDisklessLoad::FlushBeforeLoad;
         if !wanted || self.sync_guard(announced).is_some() {
             return;
         }

@@ -44,10 +44,8 @@ pub(super) fn write(node: &Node, _: &Session, report: &mut Report) {
     report.put("repl_spill_errors", replication.spill.errors);
     report.put("repl_sync_dropped_replicas", replication.spill.dropped);
     match node.lost_data() {
-        Some(lost) => report.put(
-            "repl_sync_guard",
-            format_args!("holding,keys_lost={},replid={}", lost.keys, lost.history),
-        ),
+        Some(lost) => report
+            .put("repl_sync_guard", format_args!("holding,keys_lost={},replid={}", lost.keys, lost.history)),
         None => {
             let on = settings.repl_sync_guard && node.persists();
             report.put("repl_sync_guard", if on { "ready" } else { "off" });

@@ -91,8 +91,7 @@ fn the_same_view_is_encoded_to_the_same_bytes() {
 }
 
 /// A snapshot begins when there are two for it.
-const TWO_TOGETHER: [&str; 4] =
-    ["--repl-diskless-sync-delay", "5", "--repl-diskless-sync-max-replicas", "2"];
+const TWO_TOGETHER: [&str; 4] = ["--repl-diskless-sync-delay", "5", "--repl-diskless-sync-max-replicas", "2"];
 
 fn arrive(node: &mut Fixture, port: &str) -> ConnId {
     let replica = node.client();
@@ -142,7 +141,11 @@ fn who_comes_late_shares_the_view_and_the_position() {
     step(&mut node, &mut driver);
     assert_eq!(driver.begun.len(), 2, "another pass");
     let pass = driver.begun[1];
-    assert_eq!((driver.streams[&pass].skip, driver.streams[&pass].view.db(0).len()), (0, 1), "of the same view");
+    assert_eq!(
+        (driver.streams[&pass].skip, driver.streams[&pass].view.db(0).len()),
+        (0, 1),
+        "of the same view"
+    );
     assert_eq!(node.node.stats.forks, 1);
     let announced = read_all(&mut node, late);
     assert!(announced.contains(&format!(" {}\r\n$EOF:", at.0)), "{announced}");
@@ -275,7 +278,11 @@ fn a_file_flows_to_no_more_at_a_time_than_wanted() {
     assert!(driver.credits.contains_key(&driver.files[0]) && !driver.credits.contains_key(&driver.files[1]));
     node.advance_ms(120_000);
     assert_eq!(phase(&node, replicas[0]), None, "silent for too long");
-    assert_eq!(phase(&node, replicas[1]), Some(Phase::Transfer), "who waits may be silent; now it is its turn");
+    assert_eq!(
+        phase(&node, replicas[1]),
+        Some(Phase::Transfer),
+        "who waits may be silent; now it is its turn"
+    );
     assert!(driver.feed(&mut node, driver.files[1]) > 0);
 }
 

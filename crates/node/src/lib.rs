@@ -74,7 +74,6 @@ pub use action::{
 };
 pub use aof::load::{AofChunk, AofItem, AofSummary};
 pub use aof::{AofBatch, AofBegin, AofEvent, AofOpen, AofPiece, AofSwitch, AofWork, ManifestFile};
-pub use replication::held::held_path;
 pub use node::{Boot, Node, Signal};
 pub use replication::held::held_path;
 pub use session::Peer;

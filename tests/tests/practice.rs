@@ -98,12 +98,13 @@ const REPLICA_FIELDS: [&str; 26] = [
 ];
 
 /// What both print behind that, the first of them like others.
-const OWN_FIELDS: [&str; 6] = [
+const OWN_FIELDS: [&str; 7] = [
     "repl_backlog_histlen",
     "repl_spill_bytes",
     "repl_spill_written_bytes",
     "repl_spill_errors",
     "repl_sync_dropped_replicas",
+    "repl_sync_transfers",
     "repl_sync_guard",
 ];
 

@@ -274,6 +274,7 @@ mod tests {
                 "repl_spill_written_bytes",
                 "repl_spill_errors",
                 "repl_sync_dropped_replicas",
+                "repl_sync_transfers",
                 "repl_sync_guard",
             ]
         );

@@ -43,6 +43,7 @@ pub(super) fn write(node: &Node, _: &Session, report: &mut Report) {
     report.put("repl_spill_written_bytes", replication.spill.written);
     report.put("repl_spill_errors", replication.spill.errors);
     report.put("repl_sync_dropped_replicas", replication.spill.dropped);
+    report.put("repl_sync_transfers", node.replicas_in_transfer());
     match node.lost_data() {
         Some(lost) => report
             .put("repl_sync_guard", format_args!("holding,keys_lost={},replid={}", lost.keys, lost.history)),

@@ -47,7 +47,12 @@ pub(crate) fn bgsave(node: &mut Node, session: &mut Session, args: Args<'_>) {
         }
         return session.reply.error("ERR Background save already in progress");
     }
-    node.start_save(SaveKind::Background);
+    if node.replication.in_transaction() {
+        // What has been written in it so far is in no position of the log: the snapshot is of its end.
+        node.persistence.scheduled = true;
+    } else {
+        node.start_save(SaveKind::Background);
+    }
     session.reply.simple("Background saving started");
 }
 
@@ -202,6 +207,19 @@ mod tests {
         node.advance_ms(100);
         let [save] = &node.saves()[..] else { panic!("a save") };
         assert_eq!(save.view.total_keys(), 1);
+    }
+
+    #[test]
+    fn a_snapshot_asked_for_in_a_transaction_is_of_its_end() {
+        let mut node = Fixture::with(&["--save", ""]);
+        for command in [&["MULTI"][..], &["SET", "a", "1"], &["BGSAVE"], &["SET", "b", "1"]] {
+            node.run(command);
+        }
+        assert_eq!(node.run(&["EXEC"]), "*3\r\n+OK\r\n+Background saving started\r\n+OK\r\n");
+        assert!(node.saves().is_empty());
+        node.advance_ms(100);
+        let [save] = &node.saves()[..] else { panic!("a save") };
+        assert_eq!(save.view.total_keys(), 2);
     }
 
     const NOTHING: &str = "-ERR Background saving is currently not in progress or scheduled\r\n";

@@ -62,6 +62,7 @@ const NEWER: &[&str] = &[
     "script|load",
     "script|show",
     "sinterstore",
+    "waitaof",
     "watch",
     "zrank",
     "zrevrank",

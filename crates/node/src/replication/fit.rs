@@ -105,7 +105,7 @@ impl Node {
         }
     }
 
-    /// Refuses those who wait for a snapshot that can no longer be for them.
+    /// Refuses those who wait for a snapshot that can no longer be for them, now that fields of hashes expire.
     pub(super) fn refuse_unfit(&mut self) {
         if self.is_plain() {
             return;
@@ -117,7 +117,11 @@ impl Node {
             if feed.state.phase() != Phase::WaitSnapshot {
                 continue;
             }
-            let Some(error) = self.snapshot_refusal(&feed.state) else { continue };
+            let Some(error) = self.snapshot_refusal(&feed.state) else {
+                // One that was to get less when nothing was lost by it gets what it has announced.
+                self.replication.planner.set_reader(conn, self.reader_of(feed));
+                continue;
+            };
             tracing::warn!("Replica {} is refused: {error}", feed.peer);
             self.replication.planner.leave(conn);
             if let Some(session) = self.session_mut(conn) {

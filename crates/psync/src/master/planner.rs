@@ -203,6 +203,13 @@ impl<K: Copy + Eq> FullSyncPlanner<K> {
         Placement::Queued
     }
 
+    /// A replica that waits can take its snapshot in another form than was said when it came.
+    pub fn set_reader(&mut self, replica: K, reader: Reader) {
+        for waiting in self.waiting.iter_mut().filter(|waiting| waiting.candidate.replica == replica) {
+            waiting.candidate.reader = reader;
+        }
+    }
+
     /// A replica is gone, or gave up. Returns whether nobody is left to whom the running snapshot would be of
     /// use, so that it can be cancelled (and [`FullSyncPlanner::finished`] called).
     pub fn leave(&mut self, replica: K) -> bool {

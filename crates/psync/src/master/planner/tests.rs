@@ -298,3 +298,15 @@ fn there_is_room_for_so_many() {
     }
     assert_eq!(planner.poll(0, Offset(200)), start(Target::Disk, &[4, 5, 6]));
 }
+
+#[test]
+fn a_form_that_would_lose_something_by_now_is_not_kept_to() {
+    let mut planner = planner(true, 0);
+    let lower = Candidate { reader: Reader::UpTo(SnapshotForm::Redis11), ..candidate(1) };
+    let _ = planner.arrive(0, lower, &log());
+    planner.set_plain(false);
+    planner.set_reader(1, Reader::UpTo(SnapshotForm::Valkey80));
+    planner.set_reader(2, Reader::Keeper);
+    let form = planner.poll(DELAY, Offset(200)).map(|start| start.form);
+    assert_eq!(form, Some(SnapshotForm::Valkey80));
+}

@@ -218,8 +218,10 @@ fn a_second_interrupt_does_not_wait_for_the_save() {
     server.signal(Signal::INT);
     server.printed("Interrupted a second time");
     assert_eq!(server.child.wait().unwrap().code(), Some(1));
-    let left: Vec<_> =
+    // That there was a dataset may be known (see docs/replication.md), half a dump must not be left.
+    let mut left: Vec<_> =
         std::fs::read_dir(&server.dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.retain(|name| name != "dump.rdb.held");
     assert!(left.is_empty(), "{left:?}");
 }
 

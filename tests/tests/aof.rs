@@ -317,6 +317,17 @@ fn debug_loadaof_gives_the_same_data() {
     server.ok(&["SET d 4"]);
 }
 
+#[test]
+fn a_file_is_written_where_it_is_switched_off() {
+    let server = Server::tandem().unsaved().args(&["--enable-debug-command", "local"]).start();
+    server.ok(&["SET a 1", "SET b 2"]);
+    assert!(server.run("BGREWRITEAOF").starts_with("Background append only file rewriting"));
+    wait_eq("1", || server.info("aof_rewrites"));
+    assert_eq!(server.info("aof_last_bgrewrite_status"), "ok");
+    server.ok(&["SET b 3", "DEBUG LOADAOF"]);
+    assert_eq!(server.run("MGET a b"), "[1 2]");
+}
+
 /// Kills the master, then the replica, at moments when much is being written. Nothing that was acknowledged is lost, no replica needs
 /// a full resynchronisation, and all are equal in the end. `AOF_ROUNDS` asks for more of it.
 #[test]

@@ -80,6 +80,8 @@ pub struct SaveJob {
     pub options: SnapshotOptions,
     /// Where to.
     pub target: SaveTarget,
+    /// Whether the folder of the file is made if it is not there.
+    pub makes_folder: bool,
     /// So many bytes at the beginning are not handed over: whoever gets the rest has them from another pass over the same view.
     pub skip: u64,
     /// The job counts the keys it has written here (INFO `current_save_keys_processed`).

@@ -328,7 +328,8 @@ impl Node {
                 options: options.clone(),
             }));
         }
-        Box::new(SaveJob { id: job, view, header, options, target, skip: 0, progress })
+        let makes_folder = kind == SaveKind::Aof;
+        Box::new(SaveJob { id: job, view, header, options, target, makes_folder, skip: 0, progress })
     }
 
     /// A snapshot is written, or has failed.

@@ -135,6 +135,7 @@ impl Node {
             header: source.header.clone(),
             options: source.options.clone(),
             target: SaveTarget::Stream,
+            makes_folder: false,
             skip,
             progress: Arc::default(),
         })));

@@ -13,6 +13,12 @@ use crate::files::Replacement;
 pub(super) fn to_file(job: SaveJob, temporary: &str, incremental: bool, handle: &Handle) {
     let SaveTarget::File(path) = &job.target else { unreachable!("the caller has looked at the target") };
     let path = path.clone();
+    if job.makes_folder
+        && let Some(folder) = path.parent()
+    {
+        // If that fails, opening the file says so.
+        let _ = std::fs::create_dir_all(folder);
+    }
     let written = Replacement::begin(&path, temporary).and_then(|file| {
         let mut file = file.flush_as_it_grows(incremental);
         let mut failure = None;

@@ -108,6 +108,7 @@ fn save_job(id: JobId, view: FrozenKeyspace, target: SaveTarget) -> SaveJob {
         header: SnapshotHeader::default(),
         options,
         target,
+        makes_folder: false,
         skip: 0,
         progress: Arc::default(),
     }

@@ -4,7 +4,7 @@
 
 use resp::{Args, Form, Parsed, RequestLimits, RequestParser};
 
-use commands::{CommandSpec, Ctx, Flags, Handler};
+use commands::{CommandSpec, Ctx, ExpiryMode, Flags, Handler};
 
 use crate::batch::{BATCH, Batch, Request};
 use crate::commandlog::{LogEntry, LogKind, shorten};
@@ -385,6 +385,9 @@ impl Node {
         let from = session.reply.buf.len();
         match spec.handler {
             Handler::Data(handler) => {
+                if self.env.expiry == ExpiryMode::Spare && spec.is_write() {
+                    self.rest_no_longer();
+                }
                 self.env.no_touch = session.no_touch;
                 self.env.may_block = !session.in_exec;
                 self.env.reads_all_keys = session.unrestricted || self.may_read_all_keys(session, spec);
@@ -424,6 +427,15 @@ impl Node {
             }
         }
         self.count_call(session, index, from);
+    }
+
+    /// A write is about to come of what is held. What it finds over here is still there for those who follow, unless it is deleted first.
+    #[cold]
+    fn rest_no_longer(&mut self) {
+        if self.replication.is_resting(self.now.mono_ms()) {
+            self.replication.end_rest();
+            self.env.expiry = self.expiry_mode();
+        }
     }
 
     /// Counts a command that has been carried out; its reply begins at `from`.

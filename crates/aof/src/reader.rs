@@ -204,7 +204,9 @@ impl Reader {
         self.position += len as u64;
         match line.annotation {
             Annotation::Span(span) => {
-                let (text, expected) = line.span_crc.expect("every span has a checksum");
+                let Some((text, expected)) = line.span_crc else {
+                    return self.damage(self.position, DamageKind::Annotation(BadAnnotation::Malformed));
+                };
                 let mut digest = Digest::new();
                 digest.write(text);
                 let open =
@@ -256,8 +258,7 @@ impl Reader {
         let commands = &input[..at];
         self.position += at as u64;
         self.ended = false;
-        if within {
-            let span = self.span.as_mut().expect("there is one");
+        if let Some(span) = &mut self.span {
             span.digest.write(commands);
             span.left -= at as u64;
             self.check_span()?;

@@ -299,7 +299,7 @@ impl Node {
         else {
             return;
         };
-        let aof = loading.aof.expect("just looked at");
+        let Some(aof) = loading.aof else { return };
         let seconds = self.now.mono_us.saturating_sub(loading.started.mono_us) as f64 / 1e6;
         if let Err(error) = &result {
             tracing::warn!("{error}");

@@ -411,7 +411,6 @@ impl Engine {
     }
 }
 
-/// One write: how many bytes there were to write, and what came of it.
 /// Writes what is encrypted already, and then a part of what there is. What the socket has no room for stays in the session.
 fn write_encrypted(
     node: &Node,
@@ -434,6 +433,7 @@ fn write_encrypted(
     }
 }
 
+/// One write: how many bytes there were to write, and what came of it.
 fn write_once(node: &Node, id: ConnId, socket: &Socket) -> (usize, rustix::io::Result<usize>) {
     let mut slices: SmallVec<[&[u8]; 16]> = SmallVec::new();
     node.output(id, &mut slices);

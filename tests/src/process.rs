@@ -102,6 +102,19 @@ impl Server {
         self.launch.fail().log
     }
 
+    /// As [`Server::fail_to_start_again`], with more options, which a later start does not have.
+    ///
+    /// # Panics
+    ///
+    /// If it does not end, or runs already.
+    pub fn start_fails_with(&mut self, args: &[&str]) -> String {
+        let before = self.launch.args.len();
+        self.launch.args.extend(args.iter().map(|&arg| arg.to_owned()));
+        let log = self.fail_to_start_again();
+        self.launch.args.truncate(before);
+        log
+    }
+
     /// As [`Server::start_again`], with more options.
     pub fn start_again_with(&mut self, args: &[&str]) {
         self.launch.args.extend(args.iter().map(|&arg| arg.to_owned()));

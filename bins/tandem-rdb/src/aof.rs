@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use ::aof::{Annotation, FileKind, Item, Manifest, Reader, Step, Tail};
+use ::aof::{Annotation, Approach, FileKind, Item, Manifest, Point, Reader, Step, Tail};
 use anyhow::{Context as _, Result, bail};
 
 use crate::Outcome;
@@ -210,15 +210,15 @@ fn check_part(path: &Path, fix: bool, is_last: bool, out: &mut dyn Write) -> Res
     Ok(outcome)
 }
 
-/// The offset and the time of a base, in milliseconds, as far as it says so.
-fn moment_of(base: &Path) -> Result<(u64, u64)> {
+/// The offset and the time of a base, in seconds, as far as it says so.
+fn moment_of(base: &Path) -> Result<(Option<u64>, Option<u64>)> {
     let mut file = File::open(base).with_context(|| format!("cannot open {}", base.display()))?;
     let (mut reader, mut chunk) = (rdb::Reader::default(), vec![0; 1 << 16]);
-    let (mut offset, mut unix_ms) = (0, 0);
+    let (mut offset, mut unix_s) = (None, None);
     loop {
         let read = file.read(&mut chunk).with_context(|| format!("cannot read {}", base.display()))?;
         if read == 0 {
-            return Ok((offset, unix_ms));
+            return Ok((offset, unix_s));
         }
         reader.feed(&chunk[..read]);
         while let Some(event) = reader.next().with_context(|| base.display().to_string())? {
@@ -226,16 +226,29 @@ fn moment_of(base: &Path) -> Result<(u64, u64)> {
                 |value: &[u8]| std::str::from_utf8(value).ok().and_then(|text| text.parse::<u64>().ok());
             match event {
                 rdb::Event::Header { .. } => {}
-                rdb::Event::Aux { key: b"repl-offset", value } => offset = number(value).unwrap_or(0),
-                rdb::Event::Aux { key: b"ctime", value } => {
-                    unix_ms = number(value).unwrap_or(0).saturating_mul(1000)
-                }
+                rdb::Event::Aux { key: b"repl-offset", value } => offset = number(value),
+                rdb::Event::Aux { key: b"ctime", value } => unix_s = number(value),
                 rdb::Event::Aux { .. } => {}
                 // It says so at its beginning.
-                _ => return Ok((offset, unix_ms)),
+                _ => return Ok((offset, unix_s)),
             }
         }
     }
+}
+
+/// Shows the base to whoever looks for a point.
+fn approach_base(path: &Path, approach: &mut Approach) -> Result<()> {
+    if !begins_with_commands(path) {
+        let (offset, unix_s) = moment_of(path)?;
+        return approach.snapshot(offset, unix_s).with_context(|| path.display().to_string());
+    }
+    let mut reached = Ok(());
+    let read = read(path, &mut |_, item| {
+        reached = approach.base_item(item);
+        reached.is_ok()
+    })?;
+    reached.with_context(|| path.display().to_string())?;
+    read.map(drop).with_context(|| path.display().to_string())
 }
 
 /// `recover`: the base and the increments up to some moment, in another folder.
@@ -244,58 +257,32 @@ pub fn recover(args: &RecoverArgs, out: &mut dyn Write) -> Result<Outcome> {
     if args.to.exists() {
         bail!("{} is there already", args.to.display());
     }
-    let is_later = |offset: u64, unix_ms: u64| {
-        args.until_offset.is_some_and(|until| offset > until)
-            || args.until_ms.is_some_and(|until| unix_ms > until)
-    };
+    let mut approach = Approach::new(Point { unix_ms: args.until_ms, offset: args.until_offset });
     let mut manifest = Manifest { history: Vec::new(), ..log.manifest.clone() };
-    if let Some(base) = &manifest.base
-        && !begins_with_commands(&log.folder.join(&base.name))
-    {
-        let (offset, unix_ms) = moment_of(&log.folder.join(&base.name))?;
-        if is_later(offset, unix_ms) {
-            bail!("its base is of a later moment already: of offset {offset}, written at {unix_ms} ms");
-        }
+    if let Some(base) = &manifest.base {
+        approach_base(&log.folder.join(&base.name), &mut approach)?;
     }
     // Where each increment is cut, before anything is written.
     let mut kept: Vec<(String, Option<u64>)> = Vec::new();
-    let mut seen = Seen::default();
-    let mut any = manifest.base.is_some();
     let mut over = false;
     for part in &log.manifest.increments {
         if over {
             break;
         }
         let path = log.folder.join(&part.name);
-        let mut cut = None;
+        let (mut before, mut at) = (Ok(true), 0);
         let tail = read(&path, &mut |begins, item| {
-            let mut after = Seen { offset: seen.offset, unix_ms: seen.unix_ms, ..Seen::default() };
-            after.note(item);
-            if let Item::Annotation(Annotation::Span(span)) = item {
-                after.offset += span.len;
-            }
-            // Lines about a span belong to it; a history line counts by where it stands.
-            let is_line = matches!(
-                item,
-                Item::Annotation(Annotation::Span(_) | Annotation::History(_) | Annotation::Time { .. })
-            );
-            if is_line && is_later(after.offset, after.unix_ms) {
-                cut = Some(begins);
-                over = true;
-                return false;
-            }
-            seen.note(item);
-            any |= matches!(item, Item::Commands { .. });
-            true
+            at = begins;
+            before = approach.comes_before(begins, item);
+            matches!(before, Ok(true))
         })?;
-        match tail {
-            Err(damage) => bail!("{}: {damage}", path.display()),
-            Ok(tail) if tail.is_cut && !over => cut = Some(tail.whole),
-            Ok(_) => {}
-        }
+        over = !before.with_context(|| path.display().to_string())?;
+        let tail = tail.with_context(|| path.display().to_string())?;
+        let cut = if over { Some(at) } else { tail.is_cut.then_some(tail.whole) };
         kept.push((part.name.clone(), cut));
     }
-    if !any {
+    approach.end().with_context(|| log.path.display().to_string())?;
+    if !approach.has_anything() {
         bail!("nothing is left of it");
     }
     manifest.increments.truncate(kept.len());
@@ -316,7 +303,8 @@ pub fn recover(args: &RecoverArgs, out: &mut dyn Write) -> Result<Outcome> {
     }
     let name = log.path.file_name().context("a manifest has a name")?;
     std::fs::write(args.to.join(name), manifest.to_string())?;
-    writeln!(out, "{}: up to offset {}, written at {} ms", args.to.display(), seen.offset, seen.unix_ms)?;
+    let offset = approach.offset().map_or_else(|| "unknown".to_owned(), |offset| offset.to_string());
+    writeln!(out, "{}: up to offset {offset}, written at {} ms", args.to.display(), approach.unix_ms())?;
     if !over {
         writeln!(out, "nothing of it was written later")?;
     }

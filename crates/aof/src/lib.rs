@@ -4,7 +4,8 @@
 //! - [`Annotation`]: lines between the commands, which other servers skip. They say which replication history the commands belong to
 //!   and at which offset, and carry a checksum of the commands that follow;
 //! - [`Writer`]: commands and annotations to bytes;
-//! - [`Reader`]: bytes to commands and annotations, with the place of what is damaged and of what is cut off.
+//! - [`Reader`]: bytes to commands and annotations, with the place of what is damaged and of what is cut off;
+//! - [`Approach`]: which of that came before some moment, a [`Point`].
 //!
 //! ```
 //! use aof::{Annotation, Item, Reader, Span, Step, Writer};
@@ -28,10 +29,12 @@ mod annotation;
 mod checksum;
 mod framing;
 mod manifest;
+mod point;
 mod reader;
 mod writer;
 
 pub use annotation::{Annotation, BadAnnotation, History, MAX_LINE, Span};
 pub use manifest::{FileKind, Manifest, ManifestError, Name, NamePattern, PartFile};
+pub use point::{Approach, Point, Unreachable};
 pub use reader::{Damage, DamageKind, Item, Reader, Step, Tail};
 pub use writer::Writer;

@@ -1,7 +1,7 @@
 //! The manifest: which files make up the log, and in which order.
 //!
 //! A line a file, words in pairs, in any order: `file <name> seq <number> type <b|h|i>`. A line that begins with `#` is a comment,
-//! and pairs that are not known are skipped. There is one base at most (`b`), increments in the order of their numbers (`i`), and what
+//! and pairs that are not known are skipped. One comment is known: `#TANDEM recovered [time <ms>] [offset <n>]`. There is one base at most (`b`), increments in the order of their numbers (`i`), and what
 //! was replaced and is to be deleted (`h`).
 
 use std::fmt;
@@ -16,6 +16,10 @@ use nom::multi::many0;
 use nom::sequence::{delimited, pair, preceded, separated_pair, terminated};
 
 use crate::annotation::MAX_LINE;
+use crate::point::Point;
+
+/// A comment to others: the point to which the dataset was taken back.
+const RECOVERED: &str = "#TANDEM recovered ";
 
 /// What a file of the log is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,6 +52,8 @@ pub struct Manifest {
     pub increments: Vec<PartFile>,
     /// To be deleted.
     pub history: Vec<PartFile>,
+    /// The dataset has been taken back to this point, or had nothing beyond it: not to be done again at each start.
+    pub recovered: Option<Point>,
 }
 
 /// Why a text is no manifest.
@@ -148,6 +154,10 @@ impl Manifest {
         let text = text.strip_suffix(b"\n").unwrap_or(text);
         for (line, text) in (1..).zip(text.split(|&byte| byte == b'\n')) {
             if text.first() == Some(&b'#') {
+                let words = std::str::from_utf8(text).ok().and_then(|text| text.strip_prefix(RECOVERED));
+                if let Some(point) = words.and_then(|words| Point::parse(words.trim_end())) {
+                    manifest.recovered = Some(point);
+                }
                 continue;
             }
             if text.len() > MAX_LINE {
@@ -237,6 +247,9 @@ impl Manifest {
 impl fmt::Display for Manifest {
     /// The text as it stands in the file.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(point) = &self.recovered {
+            writeln!(f, "{RECOVERED}{point}")?;
+        }
         for part in self.base.iter().chain(&self.history).chain(&self.increments) {
             let letter = match part.kind {
                 FileKind::Base => 'b',
@@ -337,6 +350,16 @@ mod tests {
             Manifest::parse(spaced.as_bytes()).map(|m| m.increments[0].name.clone()),
             Ok("my \"own\" file".to_owned())
         );
+    }
+
+    #[test]
+    fn a_manifest_says_to_where_it_was_taken_back() {
+        let text = "#TANDEM recovered time 12 offset 7\nfile a seq 1 type i\n";
+        assert_eq!(parse(text), Ok(text.to_owned()));
+        let point = Point { unix_ms: Some(12), offset: Some(7) };
+        assert_eq!(Manifest::parse(text.as_bytes()).map(|manifest| manifest.recovered), Ok(Some(point)));
+        let other = "#TANDEM recovered soon\nfile a seq 1 type i\n";
+        assert_eq!(parse(other), Ok("file a seq 1 type i\n".to_owned()));
     }
 
     #[test]

@@ -90,6 +90,8 @@ pub(crate) enum Rule {
     Ipv4,
     Ipv6,
     ProcTitle,
+    /// A moment, or nothing.
+    Moment,
 }
 
 impl Kind {
@@ -186,6 +188,7 @@ impl Directive {
             Kind::Octal => "octal".into(),
             Kind::Text(Rule::FileName) => "file name".into(),
             Kind::Text(Rule::Ipv4 | Rule::Ipv6) => "address".into(),
+            Kind::Text(Rule::Moment) => "time or date".into(),
             Kind::Text(_) => "text".into(),
             Kind::Word(words) => words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", "),
             Kind::Words => "words".into(),

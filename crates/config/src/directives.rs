@@ -5,7 +5,8 @@ use crate::directive::{Directive, Kind, Rule};
 use crate::keywords::*;
 use crate::number::Unit;
 
-/// Every directive of Redis 7.2 and Valkey 9, and one of our own (`script-memory-limit`), in alphabetical order.
+/// Every directive of Redis 7.2 and Valkey 9, and some of our own (`script-memory-limit`,
+/// `aof-recover-until-time`, `aof-recover-until-offset`), in alphabetical order.
 pub fn directives() -> &'static [Directive] {
     DIRECTIVES
 }
@@ -104,6 +105,8 @@ static DIRECTIVES: &[Directive] = &[
     row("always-show-logo", Bool, "no").immutable(),
     row("aof-disable-auto-gc", Bool, "no").hidden(),
     row("aof-load-truncated", Bool, "yes"),
+    row("aof-recover-until-offset", Int { min: -1, max: i64::MAX }, "-1").immutable(),
+    row("aof-recover-until-time", Text(Rule::Moment), "").immutable(),
     row("aof-rewrite-cpulist", TEXT, "").immutable().alias(&["aof_rewrite_cpulist"]).inert(NO_CPU_LISTS),
     row("aof-rewrite-incremental-fsync", Bool, "yes"),
     row("aof-timestamp-enabled", Bool, "no"),

@@ -75,6 +75,7 @@ mod glob;
 mod grammar;
 mod keywords;
 mod load;
+mod moment;
 mod nearest;
 mod number;
 mod rewrite;

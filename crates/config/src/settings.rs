@@ -192,6 +192,10 @@ settings! {
         aof_rewrite_incremental_fsync: bool,
         /// For tests: whether files that a rewrite has replaced are left where they are.
         aof_disable_auto_gc: bool,
+        /// Where a start stops replaying the files: an offset of the replication history; negative for none.
+        aof_recover_until_offset: i64,
+        /// Where a start stops replaying the files: a time, as it was written; see [`Settings::aof_recover_until_ms`].
+        aof_recover_until_time: Option<String>,
 
         // Replication
         /// The master to follow: host and port.
@@ -458,6 +462,11 @@ impl Settings {
         }
     }
 
+    /// The time up to which a start replays the append only file, in milliseconds since the Unix epoch.
+    pub fn aof_recover_until_ms(&self) -> Option<u64> {
+        self.aof_recover_until_time.as_deref().and_then(crate::moment::unix_ms)
+    }
+
     /// The port that counts where there is room for one.
     pub fn main_port(&self) -> u16 {
         if self.port == 0 { self.tls_port } else { self.port }
@@ -473,7 +482,7 @@ impl Default for Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directive::Kind;
+    use crate::directive::{Kind, Rule};
     use crate::directives::directives;
 
     /// Both ends of every directive's range fit the field's type, each changes its own field and no other,
@@ -502,6 +511,7 @@ mod tests {
                 Kind::Save => vec!["1 2".into()],
                 Kind::OutputLimits => vec!["normal 1 2 3".into()],
                 Kind::Rename => vec![],
+                Kind::Text(Rule::Moment) => vec!["1".into()],
                 _ => vec!["x".into()],
             };
             let mut words: Vec<Vec<String>> = texts.into_iter().map(|text| vec![text]).collect();

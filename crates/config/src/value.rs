@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::directive::{Directive, Kind, Rule};
 use crate::grammar::quote;
+use crate::moment;
 use crate::number::{integer, size, time};
 use crate::types::{KeyspaceEvents, OUTPUT_CLASSES, OutputBufferLimit, ShutdownFlags, output_class};
 
@@ -249,6 +250,9 @@ fn text(name: &str, rule: Rule, word: &str) -> Result<Value, String> {
         }
         Rule::Ipv6 => {
             (!word.is_empty() && word.parse::<Ipv6Addr>().is_err()).then(|| "Invalid IPv6 address".into())
+        }
+        Rule::Moment => {
+            (!word.is_empty() && moment::unix_ms(word).is_none()).then(|| moment::FORM.into())
         }
         Rule::ProcTitle => {
             (!is_title(word)).then(|| "template format is invalid or contains unknown variables".into())

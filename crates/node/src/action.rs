@@ -113,6 +113,9 @@ pub enum LoadSource {
         dump: PathBuf,
         /// The last file may end anywhere (`aof-load-truncated`).
         cut_is_fine: bool,
+        /// What lies beyond this is not loaded, unless the manifest says that this was done before. All files are kept aside as they
+        /// are then.
+        until: Option<aof::Point>,
     },
 }
 

@@ -72,7 +72,7 @@ pub use action::{
     Action, Completion, ConnId, JobId, LoadError, LoadJob, LoadProgress, LoadSource, SaveJob, SaveReport,
     SaveTarget,
 };
-pub use aof::load::{AofChunk, AofItem, AofSummary};
+pub use aof::load::{AofChunk, AofItem, AofSummary, Recovery};
 pub use aof::{AofBatch, AofBegin, AofEvent, AofOpen, AofPiece, AofSwitch, AofWork, ManifestFile};
 pub use node::{Boot, Node, Signal};
 pub use replication::held::held_path;

@@ -147,6 +147,12 @@ impl Node {
             let options = LoadOptions { drop_expired_before: None, ..options };
             return self.load_aof(options, None);
         }
+        if self.wants_recovery().is_some() {
+            tracing::warn!(
+                "aof-recover-until-time and aof-recover-until-offset are about the append only file, and appendonly is no. Exiting."
+            );
+            return self.actions.push(Action::Exit { code: 1 });
+        }
         let job = self.new_job();
         self.persistence.loading = Some(StartLoad::new(job, now));
         self.gate.loading = true;

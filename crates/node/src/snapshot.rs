@@ -110,6 +110,8 @@ pub struct Loaded {
     pub identity: Option<SnapshotIdentity>,
     /// The names that the beginning of the history had before, if the snapshot named any.
     pub ancestors: Vec<PastHistory>,
+    /// When it was made, in seconds since the Unix epoch, if it says so.
+    pub created_unix_s: Option<u64>,
     /// Keys loaded.
     pub keys: u64,
     /// Keys left out because they had expired.

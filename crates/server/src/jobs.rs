@@ -157,8 +157,8 @@ impl Jobs {
         let failed = |text| Completion::Loaded(Err(LoadError::Io(text)));
         let id = job.id;
         match job.source {
-            LoadSource::Aof { folder, name, single, dump, cut_is_fine } => {
-                let files = load_aof::Files { folder, name, single, dump, cut_is_fine };
+            LoadSource::Aof { folder, name, single, dump, cut_is_fine, until } => {
+                let files = load_aof::Files { folder, name, single, dump, cut_is_fine, until };
                 self.spawn("load", id, None, failed, move |handle| {
                     load_aof::run(&files, job.options, handle)
                 });

@@ -7,7 +7,7 @@ use aof::{Item, Manifest, NamePattern, Reader, Step};
 use backlog::Offset;
 use bytes::Bytes;
 use node::snapshot::{LoadOptions, SnapshotLoader};
-use node::{AofBatch, AofChunk, AofEvent, AofItem, AofSummary, AofWork, Completion, LoadError};
+use node::{AofBatch, AofChunk, AofEvent, AofItem, AofSummary, AofWork, Completion, LoadError, Recovery};
 
 use super::disk::Disk;
 
@@ -212,5 +212,5 @@ fn files(
         (keep, ended) = (tail.whole, tail.ended && !tail.is_cut);
         bytes += keep;
     }
-    Ok(AofSummary { manifest, keep, ended, bytes })
+    Ok(AofSummary { manifest, keep, ended, bytes, recovered: Recovery::None })
 }

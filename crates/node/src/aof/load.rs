@@ -61,6 +61,21 @@ pub struct AofSummary {
     pub ended: bool,
     /// Bytes of all files.
     pub bytes: u64,
+    /// What became of the point that was to be taken back to.
+    pub recovered: Recovery,
+}
+
+/// What became of the wish to have the dataset as it was at some point.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Recovery {
+    /// There was none, or it had been fulfilled at an earlier start.
+    #[default]
+    None,
+    /// All of the files came before the point. The manifest is to say so.
+    NothingBeyond,
+    /// What was loaded came before the point, and there was more. The files as they were have second names: a new base takes their
+    /// place.
+    Cut,
 }
 
 /// Files while they are being loaded.
@@ -88,8 +103,8 @@ impl AofLoading {
 }
 
 impl Node {
-    /// Where the files are.
-    fn aof_source(&self) -> LoadSource {
+    /// Where the files are. At the start they may have to be taken back to some point.
+    fn aof_source(&self, starts: bool) -> LoadSource {
         let settings = self.config.settings();
         LoadSource::Aof {
             folder: self.aof_folder(),
@@ -97,17 +112,29 @@ impl Node {
             single: PathBuf::from(&settings.dir).join(&settings.appendfilename),
             dump: self.rdb_path(),
             cut_is_fine: settings.aof_load_truncated,
+            until: self.wants_recovery().filter(|_| starts),
         }
+    }
+
+    /// To where the files are to be taken back at the start.
+    pub(crate) fn wants_recovery(&self) -> Option<aof::Point> {
+        let settings = self.config.settings();
+        let point = aof::Point {
+            unix_ms: settings.aof_recover_until_ms(),
+            offset: u64::try_from(settings.aof_recover_until_offset).ok(),
+        };
+        Some(point).filter(|point| *point != aof::Point::default())
     }
 
     /// Begins to load the files, at the start or for DEBUG LOADAOF.
     pub(crate) fn load_aof(&mut self, options: crate::snapshot::LoadOptions, client: Option<ConnId>) {
         let job = self.new_job();
+        let source = self.aof_source(client.is_none());
         let loading = AofLoading { client, stream_db: self.replication.stream_db(), ..AofLoading::default() };
         self.persistence.loading =
             Some(StartLoad { aof: Some(Box::new(loading)), ..StartLoad::new(job, self.now) });
         self.gate.loading = true;
-        self.actions.push(Action::Load(Box::new(LoadJob { id: job, source: self.aof_source(), options })));
+        self.actions.push(Action::Load(Box::new(LoadJob { id: job, source, options })));
         self.actions.push(Action::Credit { job, chunks: CHUNKS });
     }
 
@@ -334,7 +361,22 @@ impl Node {
         let clean = summary.ended.then_some(aof.ended_as_replica).flatten();
         self.take_up_history(aof.history, clean);
         self.persistence.loading = Some(StartLoad { opens_aof: true, ..StartLoad::new(job, self.now) });
-        self.open_loaded(summary);
+        if summary.recovered == Recovery::Cut {
+            self.begin_recovered(summary.manifest);
+        } else {
+            self.open_loaded(summary);
+        }
+    }
+
+    /// The files hold more than was loaded: they are replaced by others before anybody is served, and deleted, as they have been kept
+    /// aside. Until then a crash leaves everything as it was.
+    fn begin_recovered(&mut self, manifest: Manifest) {
+        if self.config.settings().replicaof.is_some() {
+            tracing::warn!("This instance is a replica: what was left out comes again, if its master has it");
+        }
+        self.aof.manifest = Some(manifest);
+        self.aof.kept_aside = true;
+        self.begin_aof();
     }
 
     /// The history that the files name goes on: under its name if it ended in good order, under a new one if nobody knows what of it
@@ -373,7 +415,10 @@ impl Node {
         let begins = Some(self.aof.restart_at(at, self.replication.stream_db()));
         let open = match manifest.increments.last() {
             Some(last) => {
-                AofOpen { folder, file: last.name.clone(), keep: Some(summary.keep), manifest: None, begins }
+                let file = last.name.clone();
+                let changed = summary.recovered == Recovery::NothingBeyond;
+                let manifest = changed.then(|| self.manifest_file(&manifest));
+                AofOpen { folder, file, keep: Some(summary.keep), manifest, begins }
             }
             None => {
                 let file = manifest.add_increment(names, 1);

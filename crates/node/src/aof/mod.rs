@@ -70,6 +70,8 @@ pub(crate) struct Aof {
     opening: VecDeque<Opening>,
     /// Manifests that are about to take the place of the present one, in order.
     switching: VecDeque<aof::Manifest>,
+    /// The files of the manifest have second names elsewhere, and are deleted once they are replaced, whatever is set.
+    kept_aside: bool,
     /// Numbers below these have been used, if only in vain: nobody knows for sure what a manifest says that could not be written.
     base_floor: u64,
     increment_floor: u64,
@@ -133,6 +135,7 @@ impl Default for Aof {
             manifest: None,
             opening: VecDeque::new(),
             switching: VecDeque::new(),
+            kept_aside: false,
             base_floor: 1,
             increment_floor: 1,
             open: false,

@@ -314,7 +314,8 @@ impl Node {
                     }
                 }
                 let complete = rewrite.manifest.clone();
-                let (after, delete) = if self.config.settings().aof_disable_auto_gc {
+                let keep = self.config.settings().aof_disable_auto_gc && !self.aof.kept_aside;
+                let (after, delete) = if keep {
                     (complete.clone(), Vec::new())
                 } else {
                     let delete = complete.history.iter().map(|part| part.name.clone()).collect();
@@ -343,6 +344,7 @@ impl Node {
             self.aof.base_floor = manifest.next_base();
             self.aof.increment_floor = manifest.next_increment();
             self.aof.manifest = Some(manifest);
+            self.aof.kept_aside = false;
         }
         // It may have been given up since.
         let last = self.aof.switching.is_empty();

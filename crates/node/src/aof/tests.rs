@@ -219,6 +219,16 @@ fn increment(end: bool) -> Vec<u8> {
 
 /// A node that has been started on a log of one increment, up to the moment when its file is to be opened.
 fn start_on(file: &[u8], options: &[&str]) -> Fixture {
+    start_on_part(file, options, aof::Manifest::default(), crate::Recovery::None)
+}
+
+/// The same where more was not loaded.
+fn start_on_part(
+    file: &[u8],
+    options: &[&str],
+    marked: aof::Manifest,
+    recovered: crate::Recovery,
+) -> Fixture {
     use crate::{AofChunk, AofItem, AofSummary};
     let options: Vec<&str> = options.iter().copied().chain(["--appendonly", "yes"]).collect();
     let mut node = Fixture::with(&options);
@@ -249,7 +259,14 @@ fn start_on(file: &[u8], options: &[&str]) -> Fixture {
     node.complete(job, Completion::AofChunk(AofChunk { commands: commands.into(), items }));
     let text = b"file increment seq 1 type i\n";
     let manifest = aof::Manifest::parse(text).expect("a manifest");
-    let summary = AofSummary { manifest, keep: tail.whole, ended: tail.ended, bytes: tail.whole };
+    let manifest = aof::Manifest { recovered: marked.recovered, ..manifest };
+    let summary = AofSummary {
+        manifest,
+        keep: tail.whole,
+        ended: tail.ended,
+        bytes: tail.whole,
+        recovered,
+    };
     node.complete(job, Completion::AofLoaded(Ok(Box::new(summary))));
     node
 }
@@ -334,4 +351,49 @@ fn an_open_transaction_at_the_end_is_left_out() {
     assert_eq!(node.log_end(), Offset(221));
     node.run(&["SELECT", "3"]);
     assert_eq!(node.run(&["GET", "n"]), "$1\r\n2\r\n");
+}
+
+#[test]
+fn what_is_taken_back_begins_anew_before_anybody_is_served() {
+    let point = aof::Point { unix_ms: Some(7), offset: None };
+    let marked = aof::Manifest { recovered: Some(point), ..aof::Manifest::default() };
+    let options = ["--aof-disable-auto-gc", "yes", "--aof-recover-until-time", "7"];
+    let mut node = start_on_part(&increment(false), &options, marked, crate::Recovery::Cut);
+    let own = *node.node.replication.history.id();
+    assert!(own != id(1) && node.node.replication.history.ancestors()[0].id == id(1));
+    assert_eq!(node.node.replication.history.ancestors()[0].valid_to, Offset(221));
+    assert!(node.run(&["PING"]).starts_with("-LOADING"));
+    event(&mut node, AofEvent::Opened(Ok(0)));
+    let save = node.saves().pop().expect("a base is written");
+    assert!(save.header.aof_base);
+    node.complete(save.id, Completion::Saved(Ok(SaveReport { bytes: 100, keys: 2 })));
+    assert!(node.run(&["PING"]).starts_with("-LOADING"));
+    let asked = node.actions();
+    let switch = asked.iter().find_map(|action| match action {
+        Action::Aof(AofWork::Switch(switch)) => Some(switch),
+        _ => None,
+    });
+    let switch = switch.expect("the base takes the place of what was before");
+    assert_eq!(switch.delete, ["increment"], "it is kept elsewhere");
+    assert!(switch.after.text.starts_with("#TANDEM recovered time 7\n") && !switch.after.text.contains("type h"));
+    event(&mut node, AofEvent::Switched(Ok(())));
+    assert_eq!(node.run(&["PING"]), "+PONG\r\n");
+}
+
+#[test]
+fn a_point_with_nothing_beyond_it_is_remembered() {
+    let point = aof::Point { unix_ms: None, offset: Some(221) };
+    let marked = aof::Manifest { recovered: Some(point), ..aof::Manifest::default() };
+    let options = ["--aof-recover-until-offset", "221"];
+    let mut node = start_on_part(&increment(true), &options, marked, crate::Recovery::NothingBeyond);
+    let asked = node.actions();
+    let open = asked.iter().find_map(|action| match action {
+        Action::Aof(AofWork::Open(open)) => Some(open),
+        _ => None,
+    });
+    let open = open.expect("the increment goes on");
+    assert!(open.keep.is_some());
+    let manifest = open.manifest.as_ref().expect("it is remembered");
+    assert_eq!(manifest.text, "#TANDEM recovered offset 221\nfile increment seq 1 type i\n");
+    assert_eq!(*node.node.replication.history.id(), id(1));
 }

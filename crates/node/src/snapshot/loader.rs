@@ -55,6 +55,7 @@ struct AuxFields {
     stream_db: usize,
     ancestors: Vec<PastHistory>,
     used_memory: u64,
+    created_unix_s: Option<u64>,
 }
 
 impl AuxFields {
@@ -71,6 +72,7 @@ impl AuxFields {
                 self.ancestors =
                     text.split(',').take(MAX_ANCESTORS).map_while(|item| item.parse().ok()).collect();
             }
+            b"ctime" => self.created_unix_s = text.parse().ok(),
             b"used-mem" => self.used_memory = text.parse().unwrap_or(0),
             b"repl-stream-db" => self.stream_db = text.parse().unwrap_or(0),
             _ => {}
@@ -161,9 +163,19 @@ impl SnapshotLoader {
         if options.guard.is_some_and(|guard| guard.refuses(keys, &aux.ancestors)) {
             return Err(LoadError::Refused { keys });
         }
-        let identity = aux.identity();
+        let (identity, created_unix_s) = (aux.identity(), aux.created_unix_s);
         let ancestors = aux.ancestors;
-        Ok(Box::new(Loaded { keyspace, functions, identity, ancestors, keys, expired, empty, bytes }))
+        Ok(Box::new(Loaded {
+            keyspace,
+            functions,
+            identity,
+            ancestors,
+            created_unix_s,
+            keys,
+            expired,
+            empty,
+            bytes,
+        }))
     }
 }
 

@@ -5,16 +5,18 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use aof::{Item, Manifest, NamePattern, Reader, Step, Tail};
+use aof::{Approach, Item, Manifest, NamePattern, Point, Reader, Step, Tail, Unreachable};
 use bytes::Bytes;
 use node::snapshot::LoadOptions;
-use node::{AofChunk, AofItem, AofSummary, Completion, LoadError, LoadProgress};
+use node::{AofChunk, AofItem, AofSummary, Completion, LoadError, LoadProgress, Recovery};
 
 use super::Handle;
 use super::load::Feeder;
 use crate::files::{Replacement, reason};
 use crate::mapped::Mapped;
 use crate::progress::ProgressLine;
+
+mod aside;
 
 /// A chunk is handed over once it has so many bytes of commands, or so many items.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -27,6 +29,8 @@ pub(super) struct Files {
     pub single: PathBuf,
     pub dump: PathBuf,
     pub cut_is_fine: bool,
+    /// What lies beyond this is left out, and kept aside.
+    pub until: Option<Point>,
 }
 
 /// The job was cancelled, or something is wrong.
@@ -44,6 +48,10 @@ impl From<LoadError> for End {
 pub(super) fn run(files: &Files, options: LoadOptions, handle: &Handle) {
     let manifest = match find(files) {
         Ok(Some(manifest)) => manifest,
+        Ok(None) if files.until.is_some() => {
+            let text = "there is no append only file that could be taken back to a moment".to_owned();
+            return handle.complete(Completion::AofLoaded(Err(LoadError::Io(text))));
+        }
         Ok(None) => return super::load::from_file(&files.dump, options, handle),
         Err(error) => return handle.complete(Completion::AofLoaded(Err(error))),
     };
@@ -89,7 +97,13 @@ fn find(files: &Files) -> Result<Option<Manifest>, LoadError> {
     Ok(Some(of_single))
 }
 
-fn load(files: &Files, manifest: Manifest, options: LoadOptions, handle: &Handle) -> Result<AofSummary, End> {
+fn load(
+    files: &Files,
+    mut manifest: Manifest,
+    options: LoadOptions,
+    handle: &Handle,
+) -> Result<AofSummary, End> {
+    let until = files.until.filter(|point| !aside::was_there(&manifest, point));
     let mut total = 0;
     for part in manifest.parts() {
         let path = files.folder.join(&part.name);
@@ -102,6 +116,8 @@ fn load(files: &Files, manifest: Manifest, options: LoadOptions, handle: &Handle
         before: 0,
         total,
         line: ProgressLine::for_terminal(),
+        approach: until.map(Approach::new),
+        beyond: None,
     };
     let count = manifest.parts().count();
     let (mut keep, mut ended, mut bytes) = (0, false, 0);
@@ -114,6 +130,9 @@ fn load(files: &Files, manifest: Manifest, options: LoadOptions, handle: &Handle
         let is_base = manifest.base.as_ref() == Some(part);
         let base_options = options.take().filter(|_| is_base);
         let tail = loading.file(&path, &part.name, base_options)?;
+        if loading.beyond.is_some() {
+            break;
+        }
         (keep, ended) = (tail.len, tail.ended);
         if tail.is_cut {
             let name = path.display();
@@ -144,7 +163,31 @@ fn load(files: &Files, manifest: Manifest, options: LoadOptions, handle: &Handle
     if manifest.increments.is_empty() {
         keep = 0;
     }
-    Ok(AofSummary { manifest, keep, ended, bytes })
+    let Some(point) = until else {
+        return Ok(AofSummary { manifest, keep, ended, bytes, recovered: Recovery::None });
+    };
+    let recovered = match (loading.beyond, &loading.approach) {
+        (Some(_), Some(approach)) if !approach.has_anything() => {
+            return Err(LoadError::Corrupt(format!("nothing was written before {point}")).into());
+        }
+        (Some(place), approach) => {
+            aside::keep(files, &manifest, &point, &place, approach.as_ref())?;
+            Recovery::Cut
+        }
+        (None, approach) => {
+            if let Some(approach) = approach {
+                approach.end().map_err(|error| unreachable_point(&files.folder, &error))?;
+            }
+            tracing::warn!("The append only file has nothing beyond {point}: nothing is left out");
+            Recovery::NothingBeyond
+        }
+    };
+    manifest.recovered = Some(point);
+    Ok(AofSummary { manifest, keep, ended, bytes, recovered })
+}
+
+fn unreachable_point(path: &Path, error: &Unreachable) -> LoadError {
+    LoadError::Corrupt(format!("The append only file {} cannot be taken back: {error}", path.display()))
 }
 
 struct Loading<'a> {
@@ -156,6 +199,9 @@ struct Loading<'a> {
     before: u64,
     total: u64,
     line: Option<ProgressLine<std::io::Stderr>>,
+    /// On the way to a point, and where the first thing stands that is beyond it.
+    approach: Option<Approach>,
+    beyond: Option<String>,
 }
 
 impl Loading<'_> {
@@ -165,8 +211,9 @@ impl Loading<'_> {
         let mut file = File::open(path).map_err(failed)?;
         let mut magic = [0; 6];
         let known = file.read(&mut magic).map_err(failed)?;
+        let is_base = base.is_some();
         let is_snapshot =
-            base.is_some() && (magic[..known].starts_with(b"REDIS") || magic[..known].starts_with(b"VALKEY"));
+            is_base && (magic[..known].starts_with(b"REDIS") || magic[..known].starts_with(b"VALKEY"));
         let mut source = Source::new(&file, path)?;
         let mut from = 0;
         if let Some(options) = base {
@@ -177,7 +224,7 @@ impl Loading<'_> {
             }
         }
         self.items.push(AofItem::File(name.to_owned()));
-        self.increment(&mut source, path, from)
+        self.increment(&mut source, path, from, is_base)
     }
 
     /// Loads the snapshot in front of a file; gives its length.
@@ -197,12 +244,23 @@ impl Loading<'_> {
         })?;
         let Some(loaded) = loaded else { return Err(End::Cancelled) };
         let len = loaded.bytes as usize;
+        if let Some(approach) = &mut self.approach {
+            let offset = loaded.identity.map(|identity| identity.offset.0);
+            let reached = approach.snapshot(offset, loaded.created_unix_s);
+            reached.map_err(|error| unreachable_point(path, &error))?;
+        }
         handle.complete(Completion::AofBase(Some(loaded)));
         Ok(len)
     }
 
-    /// Loads commands from a byte of the file on.
-    fn increment(&mut self, source: &mut Source, path: &Path, from: usize) -> Result<Tail, End> {
+    /// Loads commands from a byte of the file on, to its end, or to where it goes beyond the point.
+    fn increment(
+        &mut self,
+        source: &mut Source,
+        path: &Path,
+        from: usize,
+        is_base: bool,
+    ) -> Result<Tail, End> {
         let mut reader = Reader::at(from as u64);
         let mut at = from;
         loop {
@@ -214,6 +272,17 @@ impl Loading<'_> {
             })?;
             match step {
                 Step::Item { item, len } => {
+                    if let Some(approach) = &mut self.approach {
+                        let before = if is_base {
+                            approach.base_item(&item).map(|()| true)
+                        } else {
+                            approach.comes_before(at as u64, &item)
+                        };
+                        if !before.map_err(|error| unreachable_point(path, &error))? {
+                            self.beyond = Some(format!("byte {at} of {}", path.display()));
+                            return Ok(reader.tail(0));
+                        }
+                    }
                     at += len;
                     match item {
                         Item::Annotation(line) => self.items.push(AofItem::Line(line)),

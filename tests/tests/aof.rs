@@ -294,6 +294,43 @@ fn a_single_file_of_old_becomes_the_base() {
     assert_eq!(server.run("MGET a b"), "[1 2]");
 }
 
+/// Starts on a single file of old.
+fn on_single_file(text: &str) -> Launch {
+    let launch = keeping();
+    std::fs::write(launch.dir().join("appendonly.aof"), text).expect("it can be written");
+    launch
+}
+
+#[test]
+fn scripts_of_old_files_are_run() {
+    let select = "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n";
+    let eval = "*4\r\n$4\r\nEVAL\r\n$30\r\nreturn redis.call('incr', 'n')\r\n$1\r\n0\r\n$1\r\nx\r\n";
+    let mut server = on_single_file(&[select, eval, eval].concat()).start();
+    assert_eq!(server.run("INCR n"), "3");
+    server.kill();
+    server.start_again();
+    assert_eq!(server.run("INCR n"), "4");
+    assert_eq!(server.run("BGREWRITEAOF"), "Background append only file rewriting started");
+    wait_eq("1", || server.info("aof_rewrites"));
+    server.kill();
+    server.start_again();
+    assert_eq!(server.run("GET n"), "4");
+}
+
+#[test]
+fn what_nobody_knows_is_refused_with_its_place() {
+    let select = "*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n";
+    for (command, why) in [
+        ("*2\r\n$6\r\nNOSUCH\r\n$1\r\na\r\n", "unknown command 'NOSUCH'"),
+        ("*3\r\n$7\r\nEVALSHA\r\n$3\r\nabc\r\n$1\r\n0\r\n", "NOSCRIPT"),
+        ("*1\r\n$3\r\nSET\r\n", "wrong number of arguments"),
+    ] {
+        let failure = on_single_file(&[select, command, select].concat()).fail();
+        let place = format!("at byte {}, reading the append only file appendonly.aof", select.len());
+        assert!(failure.log.contains(why) && failure.log.contains(&place), "{}", failure.log);
+    }
+}
+
 #[test]
 fn waitaof_waits_for_the_disk() {
     let master = keeping().start();

@@ -187,12 +187,13 @@ fn files(
             match reader.next(&content[at..]).map_err(|damage| LoadError::Corrupt(damage.to_string()))? {
                 Step::NeedsMore => break,
                 Step::Item { item, len } => {
+                    let begins = at as u64;
                     at += len;
                     match item {
                         Item::Annotation(line) => chunk.items.push(AofItem::Line(line)),
                         Item::Commands { bytes, in_span } => {
                             commands.extend_from_slice(bytes);
-                            chunk.items.push(AofItem::Commands { len: bytes.len(), in_span });
+                            chunk.items.push(AofItem::Commands { at: begins, len: bytes.len(), in_span });
                         }
                     }
                     if rng.u8(..8) == 0 {

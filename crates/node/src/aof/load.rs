@@ -41,6 +41,8 @@ pub enum AofItem {
     File(String),
     /// So many bytes of commands.
     Commands {
+        /// Where in the file they begin.
+        at: u64,
         /// Bytes.
         len: usize,
         /// Their offset is known.
@@ -92,6 +94,8 @@ pub(crate) struct AofLoading {
     /// What was selected in the stream before that.
     stream_db: usize,
     commands: u64,
+    /// Commands of the chunk that have not been carried out: where they are in it, and in the file.
+    places: Vec<(usize, u64)>,
     /// Why it cannot go on.
     pub error: Option<String>,
 }
@@ -209,7 +213,7 @@ impl Node {
                     aof.file.clone_from(name);
                     self.replication.select(0);
                 }
-                AofItem::Commands { len, in_span } => {
+                AofItem::Commands { at: in_file, len, in_span } => {
                     if !in_span && aof.history.is_some() {
                         self.run_loaded(aof, chunk, &mut run)?;
                         aof.history = None;
@@ -218,6 +222,7 @@ impl Node {
                     if run.is_empty() {
                         run = at..at;
                     }
+                    aof.places.push((at, *in_file));
                     at += len;
                     run.end = at;
                 }
@@ -300,20 +305,24 @@ impl Node {
         run: &mut Range<usize>,
     ) -> Result<(), String> {
         let range = std::mem::take(run);
+        let places = std::mem::take(&mut aof.places);
         if range.is_empty() {
             return Ok(());
         }
         let before = std::mem::replace(&mut self.env.expiry, ExpiryMode::Ignore);
         self.env.no_touch = false;
         self.env.may_block = false;
-        let commands = &chunk.commands[range];
+        let commands = &chunk.commands[range.clone()];
         aof.applier.load(aof.keeps_log());
         let result = self.apply_loaded(&mut aof.applier, commands);
         aof.commands += aof.applier.take_loaded();
         self.env.expiry = before;
         self.pubsub.postbox = Default::default();
-        if let Some(text) = aof.applier.take_load_error() {
-            return Err(format!("{text} reading the append only file {}", aof.file));
+        if let Some((at, text)) = aof.applier.take_load_error() {
+            let at = range.start + at;
+            let place = places.iter().rev().find(|(begin, _)| *begin <= at);
+            let byte = place.map_or(0, |(begin, in_file)| in_file + (at - begin) as u64);
+            return Err(format!("{text} at byte {byte}, reading the append only file {}", aof.file));
         }
         self.replication.log.trim(None);
         result.map_err(|text| format!("Bad file format reading the append only file {}: {text}", aof.file))

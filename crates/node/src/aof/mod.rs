@@ -12,6 +12,7 @@
 //! `rewrite` has a new base written from a frozen view, and switches the file on and off; `load` is the way back.
 
 pub(crate) mod load;
+mod replay;
 mod rewrite;
 mod work;
 

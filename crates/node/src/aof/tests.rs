@@ -246,12 +246,13 @@ fn start_on_part(
     let mut items = vec![AofItem::File("increment".to_owned())];
     let mut commands = Vec::new();
     while let aof::Step::Item { item, len } = reader.next(&file[at..]).expect("it is not damaged") {
+        let begins = at as u64;
         at += len;
         match item {
             aof::Item::Annotation(line) => items.push(AofItem::Line(line)),
             aof::Item::Commands { bytes, in_span } => {
                 commands.extend_from_slice(bytes);
-                items.push(AofItem::Commands { len: bytes.len(), in_span });
+                items.push(AofItem::Commands { at: begins, len: bytes.len(), in_span });
             }
         }
     }
@@ -396,4 +397,54 @@ fn a_point_with_nothing_beyond_it_is_remembered() {
     let manifest = open.manifest.as_ref().expect("it is remembered");
     assert_eq!(manifest.text, "#TANDEM recovered offset 221\nfile increment seq 1 type i\n");
     assert_eq!(*node.node.replication.history.id(), id(1));
+}
+
+fn command(words: &[&str]) -> Vec<u8> {
+    let mut out = format!("*{}\r\n", words.len());
+    for word in words {
+        out.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+    }
+    out.into_bytes()
+}
+
+#[test]
+fn scripts_of_old_files_are_run_and_not_logged_again() {
+    let count = "return redis.call('incr', 'n')";
+    let sha = String::from_utf8(script::sha1_hex(count.as_bytes()).to_vec()).expect("digits");
+    let both = "redis.call('set', KEYS[1], ARGV[1]) return redis.call('incr', 'n')";
+    let file = [
+        command(&["SELECT", "3"]),
+        command(&["EVAL", both, "1", "a", "1"]),
+        command(&["SCRIPT", "LOAD", count]),
+        command(&["EVALSHA", &sha, "0"]),
+        command(&["EVAL", "redis.call('set', 'b', 1) error('late')", "0"]),
+        command(&["MULTI"]),
+        command(&["EVAL", count, "0"]),
+        command(&["INCR", "n"]),
+        command(&["EXEC"]),
+    ];
+    // What would keep a client from writing is no reason.
+    let mut node = start_on(&file.concat(), &["--min-replicas-to-write", "3", "--busy-reply-threshold", "1"]);
+    opened(&mut node);
+    node.run(&["SELECT", "3"]);
+    assert_eq!(node.run(&["MGET", "a", "n", "b"]), "*3\r\n$1\r\n1\r\n$1\r\n4\r\n$1\r\n1\r\n");
+    assert!(!node.log_from(node.node.replication.log.first()).contains("incr"), "nothing is logged again");
+}
+
+#[test]
+fn what_cannot_be_carried_out_again_ends_the_start() {
+    let set = command(&["SET", "a", "1"]);
+    for bad in [
+        command(&["NOSUCH", "a"]),
+        command(&["EVALSHA", "0123456789012345678901234567890123456789", "0"]),
+        command(&["FCALL", "nosuch", "0"]),
+        command(&["EVAL", "this is no Lua", "0"]),
+        command(&["SELECT", "99"]),
+        command(&["MIGRATE", "host", "1", "a", "0", "1"]),
+    ] {
+        let file = [&set[..], &bad, &set].concat();
+        let mut node = start_on(&file, &[]);
+        let exits = node.actions().iter().any(|action| matches!(action, Action::Exit { code: 1 }));
+        assert!(exits, "{}", String::from_utf8_lossy(&bad));
+    }
 }

@@ -36,8 +36,17 @@ struct FromFile {
     /// Their offsets are known, and they go into the log with them.
     logs: bool,
     commands: u64,
-    /// One of them is unknown.
-    error: Option<String>,
+    /// Where in what is being carried out the present one begins.
+    at: usize,
+    /// One of them cannot be carried out, and where it begins.
+    error: Option<(usize, String)>,
+}
+
+impl FromFile {
+    fn fail(&mut self, text: String) {
+        let at = self.at;
+        self.error.get_or_insert((at, text));
+    }
 }
 
 impl Applier {
@@ -56,8 +65,8 @@ impl Applier {
         self.loads.as_mut().map_or(0, |loads| std::mem::take(&mut loads.commands))
     }
 
-    /// Why the file cannot be loaded.
-    pub fn take_load_error(&mut self) -> Option<String> {
+    /// Why the file cannot be loaded, and where in what was to be carried out.
+    pub fn take_load_error(&mut self) -> Option<(usize, String)> {
         self.loads.as_mut().and_then(|loads| loads.error.take())
     }
 
@@ -224,6 +233,9 @@ impl Node {
         unlogged: &mut usize,
     ) {
         let name = request.spec.map_or("", |spec| spec.full_name);
+        if let Some(loads) = &mut applier.loads {
+            loads.at = request.start;
+        }
         applier.newer |= request.spec.is_none_or(CommandSpec::is_newer_than_redis_7_0);
         if let Some(queue) = &mut applier.transaction {
             if name != "exec" {
@@ -318,8 +330,7 @@ impl Node {
                     reject.reply(args, &mut out);
                 }
                 let text = String::from_utf8_lossy(&out.buf).trim().trim_start_matches("-ERR ").to_owned();
-                loads.error.get_or_insert(text);
-                return;
+                return loads.fail(text);
             }
             let name = String::from_utf8_lossy(args.at(0)).into_owned();
             return self
@@ -359,6 +370,11 @@ impl Node {
                 }
                 if !self.effects.events.is_empty() {
                     self.publish_events();
+                }
+            }
+            Handler::Host if let Some(loads) = &mut applier.loads => {
+                if let Err(text) = self.load_host_command(spec, args) {
+                    loads.fail(text);
                 }
             }
             Handler::Host => self.apply_host_command(spec, args),
@@ -401,7 +417,7 @@ impl Node {
         self.show(self.replication.stream_db(), &addr, spec, args);
     }
 
-    fn apply_host_command(&mut self, spec: &'static CommandSpec, args: Args<'_>) {
+    pub(crate) fn apply_host_command(&mut self, spec: &'static CommandSpec, args: Args<'_>) {
         match spec.full_name {
             "select" => {
                 let index = args

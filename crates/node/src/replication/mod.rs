@@ -404,6 +404,12 @@ impl Replication {
         }
     }
 
+    /// Nobody is to hear of what the transaction has done: it stands in the log already, in other words.
+    pub fn forget_transaction(&mut self) {
+        self.transaction = None;
+        self.newer_in_transaction = false;
+    }
+
     /// EXEC has run its commands: their effects go into the log together.
     pub fn end_transaction(&mut self) {
         let Some(open) = self.transaction.take() else { return };

@@ -13,6 +13,9 @@ const READ_ONLY: &str = "READONLY You can't write against a read only replica.";
 impl Node {
     /// Why a script with these flags may not begin, if it may not. One that declares nothing is judged by what it calls.
     pub(crate) fn script_refusal(&self, flags: Flags, reads_only: bool) -> Option<&'static str> {
+        if self.scripting.replays {
+            return None;
+        }
         if self.gate.stale && !flags.allow_stale {
             return Some(self.gate.stale_error());
         }
@@ -56,6 +59,9 @@ impl Node {
         let never = spec.flags.contains(CommandFlags::NOSCRIPT) && spec.full_name != "wait";
         if never && !self.debug.scripts_call_all {
             return Some("ERR This Redis command is not allowed from script");
+        }
+        if self.scripting.replays {
+            return None;
         }
         if self.gate.stale && !spec.flags.contains(CommandFlags::STALE) {
             return Some("ERR Can not execute the command on a stale replica");

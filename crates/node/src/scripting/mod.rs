@@ -51,6 +51,8 @@ pub(crate) struct Scripting {
     pub parked: Option<Box<Parked>>,
     /// A script has the engine thread.
     pub running: bool,
+    /// It is carried out once more, from the append only file: it may do what it did, and takes the time that it takes.
+    pub replays: bool,
     /// The error that the last script ended with was counted where it arose.
     pub error_counted: bool,
 }

@@ -156,6 +156,7 @@ impl Node {
                     let now_ns = (self.boot.clock_ns)();
                     let over = match turn_began_ns {
                         Some(began) => now_ns.saturating_sub(began) >= TURN_NS || slices >= TURN_SLICES,
+                        None if self.scripting.replays => false,
                         None => {
                             let threshold = self.config.settings().busy_reply_threshold;
                             threshold > 0 && now_ns.saturating_sub(run.began_ns) / 1_000_000 >= threshold
@@ -222,7 +223,8 @@ impl Node {
         if let Some(text) = self.script_call_refusal(spec, run.reads_only, run.wrote) {
             return Some(text.into());
         }
-        let needs_memory = spec.flags.contains(commands::Flags::DENYOOM) && !run.allow_oom && !run.wrote;
+        let may_take_memory = run.allow_oom || run.wrote || self.scripting.replays;
+        let needs_memory = spec.flags.contains(commands::Flags::DENYOOM) && !may_take_memory;
         if needs_memory && self.gate.memory_limited && (self.out_of_memory() || self.is_over_limit()) {
             return Some(crate::eviction::OOM.into());
         }

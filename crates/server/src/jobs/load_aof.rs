@@ -283,12 +283,13 @@ impl Loading<'_> {
                             return Ok(reader.tail(0));
                         }
                     }
+                    let begins = at as u64;
                     at += len;
                     match item {
                         Item::Annotation(line) => self.items.push(AofItem::Line(line)),
                         Item::Commands { bytes, in_span } => {
                             self.commands.extend_from_slice(bytes);
-                            self.items.push(AofItem::Commands { len: bytes.len(), in_span });
+                            self.items.push(AofItem::Commands { at: begins, len: bytes.len(), in_span });
                         }
                     }
                     if self.commands.len() >= CHUNK_BYTES || self.items.len() >= CHUNK_ITEMS {

@@ -426,3 +426,33 @@ fn killed_again_and_again() {
         assert_eq!(master.count("sync_full"), 0, "round {round}: {}", master.run("REPLICATION WHY"));
     }
 }
+
+/// A replica that may write no file larger than 64 KiB.
+fn with_a_small_disk(master: &Server, ignores: &str) -> Server {
+    let script = "trap '' XFSZ; ulimit -f 64; exec \"$@\"";
+    let launch = keeping().through(&["bash", "-c", script, "bash"]).follow(master);
+    let replica = launch.args(&["--replica-ignore-disk-write-errors", ignores]).start();
+    replica.wait_for_link();
+    wait_eq("0", || replica.info("aof_rewrite_in_progress"));
+    replica
+}
+
+#[test]
+fn a_replica_whose_disk_is_full_goes_on_or_ends() {
+    let master = Server::tandem().unsaved().start();
+    let goes_on = with_a_small_disk(&master, "yes");
+    let mut ends = with_a_small_disk(&master, "no");
+    let value = "x".repeat(8000);
+    for n in 0..20 {
+        master.ok(&[&format!("SET key{n} {value}")]);
+    }
+    wait_eq("err", || goes_on.info("aof_last_write_status"));
+    // It ends at the first write after the one that failed.
+    wait("the other has ended", || {
+        master.ok(&["SET last 1"]);
+        master.info("connected_slaves") == "1"
+    });
+    assert_eq!(ends.wait_for_end().code(), Some(1));
+    assert!(ends.log().contains("as replica-ignore-disk-write-errors has it"), "{}", ends.log());
+    goes_on.assert_same_data_as(&master);
+}

@@ -48,7 +48,6 @@ const fn int(min: i64, max: i64) -> Kind {
 }
 
 // Why a directive has no effect. "yet" marks what is planned.
-const GOES_ON: &str = "a replica whose disk fails goes on, and tries again";
 const NO_CLUSTER: &str = "there is no cluster mode";
 const NO_DHE: &str = "only elliptic curves are used to agree on keys";
 const NO_SESSION_TIME: &str = "a session can be resumed until the cache is full or the keys change";
@@ -275,7 +274,7 @@ static DIRECTIVES: &[Directive] = &[
     row("replica-announce-port", PORT, "0").alias(&["slave-announce-port"]),
     row("replica-announced", Bool, "yes"),
     row("replica-full-sync-buffer-limit", SIZE, "0"),
-    row("replica-ignore-disk-write-errors", Bool, "no").inert(GOES_ON),
+    row("replica-ignore-disk-write-errors", Bool, "yes"),
     row("replica-ignore-maxmemory", Bool, "yes").alias(&["slave-ignore-maxmemory"]),
     row("replica-lazy-flush", Bool, "yes").alias(&["slave-lazy-flush"]).inert(ALWAYS_LAZY),
     row("replica-priority", COUNT, "100").alias(&["slave-priority"]),

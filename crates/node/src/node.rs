@@ -110,6 +110,8 @@ pub(crate) struct Gate {
     pub busy: bool,
     /// There is a master to which clients can be sent.
     pub redirecting: bool,
+    /// The disk takes nothing, and an instance that cannot keep what its master writes is to end (`replica-ignore-disk-write-errors no`).
+    pub ends_on_writes: bool,
 }
 
 impl Gate {

@@ -285,15 +285,14 @@ impl Node {
         let link_up = self.replication.upstream.as_ref().is_none_or(|upstream| upstream.is_up());
         // Whether it stays a replica is not decided: writes are held until it is, and reads are as good as a master's.
         let undecided = self.is_handing_over();
+        let saves = settings.stop_writes_on_bgsave_error && !settings.save.is_empty();
+        let cannot_save = !self.persistence.last_ok && saves;
         self.gate = Gate {
             loading: self.gate.loading,
             read_only: replica && settings.replica_read_only && !undecided,
             stale: !link_up && (!settings.replica_serve_stale_data || self.replication.emptied) && !undecided,
             emptied: self.replication.emptied,
-            persistence_failing: !self.persistence.last_ok
-                && !replica
-                && settings.stop_writes_on_bgsave_error
-                && !settings.save.is_empty(),
+            persistence_failing: cannot_save && !replica,
             aof_failing: self.aof.is_failing() && !replica,
             few_replicas: !replica
                 && settings.min_replicas_to_write > 0
@@ -305,6 +304,9 @@ impl Node {
             memory_limited: settings.maxmemory > 0 && !(replica && settings.replica_ignore_maxmemory),
             busy: self.scripting.parked.is_some(),
             redirecting: replica,
+            ends_on_writes: replica
+                && !settings.replica_ignore_disk_write_errors
+                && (cannot_save || self.aof.is_failing()),
         };
         if !self.gate.memory_limited {
             self.eviction.stop(self.now);

@@ -330,6 +330,32 @@ fn a_replica_keeps_its_masters_history_however_it_ended() {
 }
 
 #[test]
+fn a_replica_whose_disk_takes_nothing_goes_on_or_ends() {
+    for (ignores, ends) in [("yes", false), ("no", true)] {
+        let options = ["--replicaof", "10.0.0.9 7000", "--replica-ignore-disk-write-errors", ignores];
+        let mut node = start_on(&increment(true), &options);
+        opened(&mut node);
+        node.run(&["SELECT", "3"]);
+        let (epoch, written) = (node.node.aof.epoch, node.log_end());
+        event(&mut node, AofEvent::WriteFailed { epoch, written, error: "No space left on device".to_owned() });
+        let mut has_ended =
+            |node: &mut Fixture| node.actions().iter().any(|action| matches!(action, Action::Exit { code: 1 }));
+        node.node.apply_stream(b"*1\r\n$4\r\nPING\r\n");
+        assert!(!has_ended(&mut node), "nothing is lost by a ping");
+        let before = node.log_end();
+        node.node.apply_stream(INCR);
+        assert_eq!(has_ended(&mut node), ends);
+        assert_eq!(node.log_end() == before, ends, "position and data belong together");
+        assert_eq!(node.run(&["GET", "n"]), if ends { "$1\r\n2\r\n" } else { "$1\r\n3\r\n" });
+        if !ends {
+            node.advance_ms(1100);
+            let (text, upto, _) = appended(&mut node);
+            assert!(text.contains("INCR") && upto == Some(node.log_end()), "it catches up: {text}");
+        }
+    }
+}
+
+#[test]
 fn what_others_have_appended_ends_the_history() {
     let mut file = increment(true);
     file.extend_from_slice(INCR);

@@ -147,11 +147,18 @@ impl Node {
         let mut at = 0;
         // From here on the input is not in the log yet.
         let mut unlogged = 0;
-        let result = loop {
+        let result = 'input: loop {
             batch.clear();
             let end = self.parse_stream(applier, input, at, &limits, &mut batch);
             self.prefetch_keys(self.replication.stream_db(), &batch.hashes);
             for request in &batch.requests {
+                if self.gate.ends_on_writes && applier.loads.is_none() && may_write(request.spec) {
+                    if applier.transaction.is_none() {
+                        self.log_applied(applier, &input[unlogged..at]);
+                        unlogged = at;
+                    }
+                    break 'input Err(self.end_for_disk());
+                }
                 if request.argc > 0 {
                     let spans = &batch.spans[request.span..request.span + request.argc];
                     let args = Args::new(input, spans);
@@ -409,6 +416,15 @@ impl Node {
         }
     }
 
+    /// `replica-ignore-disk-write-errors no`: a write of the master comes, and could not be kept.
+    #[cold]
+    fn end_for_disk(&mut self) -> String {
+        let text = "what it writes cannot be kept on this replica's disk".to_owned();
+        tracing::error!("{text}. The end, as replica-ignore-disk-write-errors has it");
+        self.actions.push(Action::Exit { code: 1 });
+        text
+    }
+
     /// Shows a command of the master's stream to those who watch.
     #[cold]
     fn show_master(&mut self, spec: &CommandSpec, args: Args<'_>) {
@@ -470,6 +486,11 @@ impl Node {
             self.replication.note_newer();
         }
     }
+}
+
+/// Whether a command of the stream changes data, or begins a transaction that does.
+fn may_write(spec: Option<&'static CommandSpec>) -> bool {
+    spec.is_some_and(|spec| spec.is_write() || matches!(spec.full_name, "multi" | "exec"))
 }
 
 enum StreamEnd {

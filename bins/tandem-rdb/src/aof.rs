@@ -1,5 +1,7 @@
 //! Append only files: `check` reads every part, `recover` copies what came up to some moment.
 
+pub mod stats;
+
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};

@@ -18,7 +18,7 @@ pub struct Cli {
 pub enum Command {
     /// Reads a file to its end, and says where and in which key it is broken; of an append only file every part
     Check(CheckArgs),
-    /// Counts keys and bytes: by type, by prefix, the largest, and when keys expire
+    /// Counts keys and bytes: by type, by prefix, the largest, and when keys expire; of an append only file commands and spans
     Stats(StatsArgs),
     /// Prints every key with its value as a line of JSON
     Json(JsonArgs),
@@ -56,7 +56,7 @@ pub struct RecoverArgs {
 
 #[derive(Args, Debug)]
 pub struct StatsArgs {
-    /// The file; - is the standard input
+    /// The file; - is the standard input. Of an append only file: its folder, its manifest, or one of its parts
     pub file: PathBuf,
     /// One JSON object instead of tables
     #[arg(long)]

@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         Command::Check(args) if aof::is_one(&args.file) => aof::check(&args, &mut out),
         Command::Check(args) => check::run(&args, &mut out),
         Command::Recover(args) => aof::recover(&args, &mut out),
+        Command::Stats(args) if aof::is_one(&args.file) => aof::stats::run(&args, &mut out),
         Command::Stats(args) => stats::run(&args, &mut out),
         Command::Json(args) => json::run(&args, &mut out),
         Command::Diff(args) => diff::run(&args, &mut out),

@@ -121,6 +121,57 @@ fn an_append_only_file_is_recovered_to_a_moment() {
     }
 }
 
+#[test]
+fn an_append_only_file_is_counted() {
+    use backlog::Offset;
+    let files = Files::new();
+    let folder = log_in(&files);
+    // More of the history: a gap, a transaction in another database, an end; then what somebody else has appended.
+    let part = folder.join("f.1.incr.aof");
+    let mut bytes = std::fs::read(&part).unwrap();
+    let commands = b"*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n*1\r\n$5\r\nMULTI\r\n*2\r\n$4\r\nincr\r\n$1\r\nn\r\n*1\r\n$4\r\nEXEC\r\n";
+    let len = commands.len() as u64;
+    aof::Writer::span(&mut bytes, Offset(200), 9000, &[commands]);
+    aof::Writer::span(&mut bytes, Offset(200 + len + 14), 9500, &[]);
+    bytes.extend_from_slice(b"*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n");
+    std::fs::write(&part, &bytes).unwrap();
+    let out = text(&run("stats", &[&folder], &["--json"]), 0);
+    let value: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let number = |path: &str| value.pointer(path).and_then(serde_json::Value::as_u64);
+    for (path, expected) in [
+        ("/commands/SET/commands", 4),
+        ("/commands/SET/bytes", 4 * 27),
+        ("/commands/INCR/commands", 2),
+        ("/commands/SELECT/commands", 2),
+        ("/databases/0/commands", 4),
+        ("/databases/3/commands", 4),
+        ("/spans/count", 5),
+        ("/spans/empty", 1),
+        ("/spans/largest", len),
+        ("/spans/bytes", 81 + len),
+        ("/histories/0/from", 100),
+        ("/histories/0/to", 200 + len + 14),
+        ("/histories/0/gaps", 2),
+        ("/histories/0/gap_bytes", 19 + 14),
+        ("/without_offset/commands", 3),
+        ("/transactions", 1),
+        ("/first_ms", 1),
+        ("/last_ms", 9500),
+        ("/files/1/spans", 5),
+    ] {
+        assert_eq!(number(path), Some(expected), "{path}: {out}");
+    }
+    let out = text(&run("stats", &[&folder.join("f.manifest")], &[]), 0);
+    assert!(out.contains("f.1.incr.aof  increment") && out.contains("largest span"), "{out}");
+    // Of a damaged one what comes before is counted.
+    let at = bytes.windows(5).rposition(|part| part == b"MULTI").unwrap();
+    bytes[at] = b'm';
+    std::fs::write(&part, &bytes).unwrap();
+    let out = text(&run("stats", &[&part], &["--json"]), 1);
+    let value: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(value.pointer("/commands/SET/commands").and_then(serde_json::Value::as_u64), Some(3));
+}
+
 struct Files(tempfile::TempDir);
 
 impl Files {

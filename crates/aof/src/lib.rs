@@ -5,7 +5,8 @@
 //!   and at which offset, and carry a checksum of the commands that follow;
 //! - [`Writer`]: commands and annotations to bytes;
 //! - [`Reader`]: bytes to commands and annotations, with the place of what is damaged and of what is cut off;
-//! - [`Approach`]: which of that came before some moment, a [`Point`].
+//! - [`Approach`]: which of that came before some moment, a [`Point`];
+//! - [`Commands`]: whole commands, one by one, with their words.
 //!
 //! ```
 //! use aof::{Annotation, Item, Reader, Span, Step, Writer};
@@ -27,6 +28,7 @@
 
 mod annotation;
 mod checksum;
+mod commands;
 mod framing;
 mod manifest;
 mod point;
@@ -34,6 +36,7 @@ mod reader;
 mod writer;
 
 pub use annotation::{Annotation, BadAnnotation, History, MAX_LINE, Span};
+pub use commands::{Command, Commands};
 pub use manifest::{FileKind, Manifest, ManifestError, Name, NamePattern, PartFile};
 pub use point::{Approach, Point, Unreachable};
 pub use reader::{Damage, DamageKind, Item, Reader, Step, Tail};

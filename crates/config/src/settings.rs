@@ -208,8 +208,6 @@ settings! {
         replica_serve_stale_data: bool,
         /// Whether a replica refuses writes.
         replica_read_only: bool,
-        /// Whether a replica goes on that cannot keep what its master writes; otherwise it ends.
-        replica_ignore_disk_write_errors: bool,
         /// Rank for Sentinel; 0 is never promoted.
         replica_priority: u32,
         /// Address a replica tells its master.

@@ -338,7 +338,7 @@ fn a_replica_whose_disk_takes_nothing_goes_on_or_ends() {
         node.run(&["SELECT", "3"]);
         let (epoch, written) = (node.node.aof.epoch, node.log_end());
         event(&mut node, AofEvent::WriteFailed { epoch, written, error: "No space left on device".to_owned() });
-        let mut has_ended =
+        let has_ended =
             |node: &mut Fixture| node.actions().iter().any(|action| matches!(action, Action::Exit { code: 1 }));
         node.node.apply_stream(b"*1\r\n$4\r\nPING\r\n");
         assert!(!has_ended(&mut node), "nothing is lost by a ping");

@@ -70,7 +70,6 @@ struct Stats {
     largest_span: u64,
     foreign: Sum,
     histories: Vec<History>,
-    other_histories: u64,
     /// Where the history stands.
     offset: Option<u64>,
     transactions: u64,
@@ -196,9 +195,11 @@ impl Stats {
                 self.offset = Some(history.offset.0);
                 self.db = u64::from(history.db);
                 let id = history.id.to_string();
+                let room = self.histories.len() < MAX_HISTORIES;
                 match self.histories.last_mut().filter(|last| last.id == id) {
                     Some(last) => last.lines += 1,
-                    None if self.histories.len() >= MAX_HISTORIES => self.other_histories += 1,
+                    // There is no end to what a damaged file names.
+                    None if !room => {}
                     None => {
                         let at = history.offset.0;
                         self.histories.push(History { id, from: at, to: at, lines: 1, gaps: 0, gap_bytes: 0 });

@@ -41,7 +41,8 @@ impl<'a> Command<'a> {
     /// Its words; the first is the command's name.
     pub fn words(self) -> impl Iterator<Item = &'a [u8]> {
         // Behind the line with their number.
-        let mut left = self.bytes.iter().position(|&byte| byte == b'\n').map_or(&[][..], |at| &self.bytes[at + 1..]);
+        let mut left =
+            self.bytes.iter().position(|&byte| byte == b'\n').map_or(&[][..], |at| &self.bytes[at + 1..]);
         std::iter::from_fn(move || {
             let end = left.iter().position(|&byte| byte == b'\r')?;
             let len = std::str::from_utf8(left.get(1..end)?).ok()?.parse::<usize>().ok()?;

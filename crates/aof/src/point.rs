@@ -29,9 +29,8 @@ impl Point {
     pub(crate) fn parse(text: &str) -> Option<Point> {
         let time = opt(preceded(tag::<_, _, ()>("time "), number));
         let offset = opt(preceded((opt(tag(" ")), tag("offset ")), number));
-        let (_, (unix_ms, offset)) = all_consuming(verify((time, offset), |pair| *pair != (None, None)))
-            .parse(text)
-            .ok()?;
+        let (_, (unix_ms, offset)) =
+            all_consuming(verify((time, offset), |pair| *pair != (None, None))).parse(text).ok()?;
         Some(Point { unix_ms, offset })
     }
 }

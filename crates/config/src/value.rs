@@ -251,9 +251,7 @@ fn text(name: &str, rule: Rule, word: &str) -> Result<Value, String> {
         Rule::Ipv6 => {
             (!word.is_empty() && word.parse::<Ipv6Addr>().is_err()).then(|| "Invalid IPv6 address".into())
         }
-        Rule::Moment => {
-            (!word.is_empty() && moment::unix_ms(word).is_none()).then(|| moment::FORM.into())
-        }
+        Rule::Moment => (!word.is_empty() && moment::unix_ms(word).is_none()).then(|| moment::FORM.into()),
         Rule::ProcTitle => {
             (!is_title(word)).then(|| "template format is invalid or contains unknown variables".into())
         }

@@ -123,7 +123,8 @@ impl Stats {
             Err(damage) => Ok(Some(format!("{}: {damage}", path.display()))),
             Ok(tail) => {
                 self.ended = tail.ended;
-                let cut = || format!("{}: it is whole up to byte {} of {}", path.display(), tail.whole, tail.len);
+                let cut =
+                    || format!("{}: it is whole up to byte {} of {}", path.display(), tail.whole, tail.len);
                 Ok(tail.is_cut.then(cut))
             }
         }
@@ -202,7 +203,14 @@ impl Stats {
                     None if !room => {}
                     None => {
                         let at = history.offset.0;
-                        self.histories.push(History { id, from: at, to: at, lines: 1, gaps: 0, gap_bytes: 0 });
+                        self.histories.push(History {
+                            id,
+                            from: at,
+                            to: at,
+                            lines: 1,
+                            gaps: 0,
+                            gap_bytes: 0,
+                        });
                     }
                 }
             }
@@ -353,5 +361,6 @@ impl Stats {
 /// The command in front of a history selects its database, for those who know nothing of histories.
 fn is_select(bytes: &[u8]) -> bool {
     let mut commands = Commands::of(bytes);
-    commands.next().is_some_and(|command| command.name().eq_ignore_ascii_case(b"select")) && commands.next().is_none()
+    commands.next().is_some_and(|command| command.name().eq_ignore_ascii_case(b"select"))
+        && commands.next().is_none()
 }

@@ -121,7 +121,10 @@ fn a_base_may_be_too_late() {
     history(&mut file, 7, 3600);
     let mut same_second = Approach::new(until_ms(3500));
     assert_eq!(same_second.snapshot(Some(7), Some(3)), Ok(()));
-    assert_eq!(go(&mut same_second, &file), Err(Unreachable::BaseIsLater { offset: Some(7), unix_ms: Some(3600) }));
+    assert_eq!(
+        go(&mut same_second, &file),
+        Err(Unreachable::BaseIsLater { offset: Some(7), unix_ms: Some(3600) })
+    );
     // That history is of a start, long after the base.
     let mut at_start = Approach::new(until_ms(3500));
     assert_eq!(at_start.snapshot(Some(7), Some(2)), Ok(()));

@@ -261,13 +261,7 @@ fn start_on_part(
     let text = b"file increment seq 1 type i\n";
     let manifest = aof::Manifest::parse(text).expect("a manifest");
     let manifest = aof::Manifest { recovered: marked.recovered, ..manifest };
-    let summary = AofSummary {
-        manifest,
-        keep: tail.whole,
-        ended: tail.ended,
-        bytes: tail.whole,
-        recovered,
-    };
+    let summary = AofSummary { manifest, keep: tail.whole, ended: tail.ended, bytes: tail.whole, recovered };
     node.complete(job, Completion::AofLoaded(Ok(Box::new(summary))));
     node
 }
@@ -337,9 +331,13 @@ fn a_replica_whose_disk_takes_nothing_goes_on_or_ends() {
         opened(&mut node);
         node.run(&["SELECT", "3"]);
         let (epoch, written) = (node.node.aof.epoch, node.log_end());
-        event(&mut node, AofEvent::WriteFailed { epoch, written, error: "No space left on device".to_owned() });
-        let has_ended =
-            |node: &mut Fixture| node.actions().iter().any(|action| matches!(action, Action::Exit { code: 1 }));
+        event(
+            &mut node,
+            AofEvent::WriteFailed { epoch, written, error: "No space left on device".to_owned() },
+        );
+        let has_ended = |node: &mut Fixture| {
+            node.actions().iter().any(|action| matches!(action, Action::Exit { code: 1 }))
+        };
         node.node.apply_stream(b"*1\r\n$4\r\nPING\r\n");
         assert!(!has_ended(&mut node), "nothing is lost by a ping");
         let before = node.log_end();
@@ -402,7 +400,9 @@ fn what_is_taken_back_begins_anew_before_anybody_is_served() {
     });
     let switch = switch.expect("the base takes the place of what was before");
     assert_eq!(switch.delete, ["increment"], "it is kept elsewhere");
-    assert!(switch.after.text.starts_with("#TANDEM recovered time 7\n") && !switch.after.text.contains("type h"));
+    assert!(
+        switch.after.text.starts_with("#TANDEM recovered time 7\n") && !switch.after.text.contains("type h")
+    );
     event(&mut node, AofEvent::Switched(Ok(())));
     assert_eq!(node.run(&["PING"]), "+PONG\r\n");
 }

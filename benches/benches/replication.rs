@@ -16,8 +16,9 @@ const ROUND: usize = 800;
 fn replication(criterion: &mut Criterion) {
     let mut seed = 3;
     let rounds: Vec<Vec<u8>> = (0..100).map(|_| sets(ROUND, KEYS, 64, &mut seed)).collect();
+    let bytes = stream_len(&rounds);
     let mut group = criterion.benchmark_group("replication, SET of 64 B");
-    group.throughput(Throughput::Elements(ROUND as u64));
+    group.throughput(Throughput::ElementsAndBytes { elements: ROUND as u64, bytes });
     for applied in [false, true] {
         for replicas in [0usize, 1, 2, 4] {
             let mut master = instance(&["--repl-diskless-sync-delay", "0"]);
@@ -36,6 +37,20 @@ fn replication(criterion: &mut Criterion) {
         }
     }
     group.finish();
+}
+
+/// How many bytes of the log a round comes to; keys and values have the same length everywhere.
+fn stream_len(rounds: &[Vec<u8>]) -> u64 {
+    let mut group = Group::new(instance(&["--repl-diskless-sync-delay", "0"]), 1);
+    let conn = client(&mut group.master);
+    // The first write selects a database besides.
+    let mut len = 0;
+    for round in &rounds[..2] {
+        let before = group.master.position().map_or(0, |position| position.offset.0);
+        run(&mut group.master, conn, round);
+        len = group.master.position().map_or(0, |position| position.offset.0) - before;
+    }
+    len
 }
 
 criterion_group!(benches, replication);

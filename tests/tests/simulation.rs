@@ -60,8 +60,11 @@ fn replay() {
     println!("{total:?}");
 }
 
+/// With another number as `ALIKE_SEEDS`, of more of them.
 #[test]
 fn a_run_depends_on_its_seed_alone() {
-    let (one, two) = (sim::run(7), sim::run(7));
-    assert_eq!(format!("{one:?}"), format!("{two:?}"));
+    for seed in 1..=from_env("ALIKE_SEEDS").unwrap_or(12) {
+        let (one, two) = (sim::run(seed), sim::run(seed));
+        assert_eq!(format!("{one:?}"), format!("{two:?}"), "seed {seed}");
+    }
 }

@@ -342,6 +342,34 @@ fn replication_with_valkey() {
     with_peer(peers::valkey_server());
 }
 
+/// A full synchronisation over two connections, both of which speak TLS: the stream flows while the snapshot is on its way.
+fn beside(authority: &Authority, master: Launch, replica: Launch, [setting, state]: [&str; 2]) {
+    let debug = [setting, "yes", "--enable-debug-command", "yes"];
+    let (master, port) = secure(master.args(&debug), authority);
+    let master = master.start();
+    master.ok(&["DEBUG POPULATE 1000 key 100", "CONFIG SET rdb-key-save-delay 2000"]);
+    let (replica, _) = secure(replica.args(&debug), authority);
+    let replica = replica.follow_port(port).start();
+    wait("the stream flows beside the payload", || master.run("INFO replication").contains(state));
+    master.ok(&["SET beside 1", "CONFIG SET rdb-key-save-delay 0"]);
+    replica.assert_same_data_as(&master);
+    assert_eq!((replica.run("GET beside"), master.count("sync_full")), ("1".to_owned(), 1));
+}
+
+#[test]
+fn two_connections() {
+    let authority = Authority::new();
+    authority.sign("server");
+    let redis = ["--repl-rdb-channel", "send_bulk_and_stream"];
+    let valkey = ["--dual-channel-replication-enabled", "bg_transfer"];
+    for (form, program) in [(redis, peers::redis8_server()), (valkey, peers::valkey_server())] {
+        beside(&authority, tandem(), tandem(), form);
+        let Some(program) = program else { continue };
+        beside(&authority, tandem(), peer(&program), form);
+        beside(&authority, peer(&program), tandem(), form);
+    }
+}
+
 #[test]
 fn a_master_that_nobody_vouches_for() {
     let (authority, others) = (Authority::new(), Authority::new());

@@ -89,6 +89,15 @@ impl BlockedClients {
         self.watching_gone > 0
     }
 
+    /// The keys of some databases that somebody waits for: those first for which somebody has waited longest.
+    fn waited_for(&self, wanted: impl Fn(u32) -> bool) -> Vec<(u32, Box<[u8]>)> {
+        let mut found: Vec<_> = self.queues.iter().filter(|((db, _), _)| wanted(*db)).collect();
+        found.sort_unstable_by_key(|(place, queue)| {
+            (queue.first_key_value().map(|(ticket, _)| *ticket), *place)
+        });
+        found.into_iter().map(|(place, _)| place.clone()).collect()
+    }
+
     fn add(&mut self, db: usize, conn: ConnId, waiting: &mut Waiting) {
         waiting.ticket = self.next_ticket;
         self.next_ticket += 1;
@@ -173,7 +182,7 @@ impl Node {
     #[cold]
     pub(crate) fn note_replaced(&mut self) {
         let replaced = &self.effects.replaced;
-        let places = self.blocked.queues.keys().filter(|(db, _)| replaced.contains(db)).cloned();
+        let places = self.blocked.waited_for(|db| replaced.contains(&db));
         self.effects.ready.extend(places);
     }
 
@@ -340,7 +349,7 @@ impl Node {
         self.own_keys.clear();
         self.invalidate_everything();
         if self.effects.track_ready {
-            self.effects.ready.extend(self.blocked.queues.keys().cloned());
+            self.effects.ready.extend(self.blocked.waited_for(|_| true));
             self.serve_ready();
             self.resume_served();
         }

@@ -79,7 +79,7 @@ fn run(machine: &mut Machine, code: &str) -> Vec<u8> {
 
 #[test]
 fn no_script_harms_the_machine() {
-    let mut rng = fastrand::Rng::with_seed(7);
+    let mut rng = fastrand::Rng::with_seed(number("SCRIPTS_SEED").unwrap_or(7));
     let limits = Limits { memory: 32 << 20 };
     let mut machine = Machine::for_scripts(1, limits);
     let shape = String::from_utf8(run(&mut machine, SHAPE)).expect("names are ASCII");
@@ -128,11 +128,18 @@ fn no_script_harms_the_machine() {
             let now = String::from_utf8_lossy(&run(&mut machine, SHAPE)).into_owned();
             assert_eq!(now, shape, "after {code}");
         }
+        if scripts % 10_000 == 0 {
+            println!("{scripts} scripts");
+        }
         assert!(machine.memory() < 2 * limits.memory, "{} bytes after {code}", machine.memory());
     }
 }
 
 /// How long to go on; more than the default with SECONDS_EACH, as for the fuzzers.
 fn seconds() -> u64 {
-    std::env::var("SECONDS_EACH").ok().and_then(|text| text.parse().ok()).unwrap_or(2)
+    number("SECONDS_EACH").unwrap_or(2)
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
 }

@@ -26,7 +26,7 @@ use node::{Action, Boot, ConnId, Node, Now};
 use crate::clock;
 use crate::event::{EventSender, Events, event_channel};
 use crate::files::reason;
-use crate::jobs::Jobs;
+use crate::jobs::{self, Jobs};
 use crate::log::Logger;
 use crate::net::{ListenError, Listeners, Poller, Token, Waited, Watch};
 use crate::readings::{Allocator, Readings};
@@ -179,6 +179,7 @@ impl Engine {
     /// Runs the instance to its end and answers the exit code. `on_ready` is called once, when the dataset is there and
     /// clients are served.
     pub async fn run(mut self, on_ready: impl FnOnce()) -> i32 {
+        jobs::step_forward();
         self.now = clock::now();
         self.node.start(self.now);
         self.settle();

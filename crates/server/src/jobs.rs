@@ -27,6 +27,7 @@ use tracing::Dispatch;
 use crate::aof::AofThread;
 use crate::event::{Event, EventSender};
 use crate::files::reason;
+use crate::sys;
 use control::Control;
 use free::FreeThread;
 use load::Inbox;
@@ -38,10 +39,21 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How far work that nobody is waiting for stands back where processors are short. A little: it shall still come to its end.
 const BACKGROUND_NICE: i32 = 5;
 
+/// How long the engine runs at a time where others want its processor, too.
+const SHORT_SLICE: Duration = Duration::from_micros(100);
+
 /// Lets the engine go first: the calling thread, and those that it starts, are less urgent from here on.
 fn stand_back() {
     // Where it is not allowed, all are alike.
-    let _ = rustix::process::nice(BACKGROUND_NICE);
+    let nice = rustix::process::nice(BACKGROUND_NICE).unwrap_or(0);
+    let _ = sys::set_time_slice(None, nice);
+}
+
+/// A thread on which clients wait: its turn comes soon when it wakes up, even where others have begun theirs. A snapshot being written
+/// would otherwise hold up a request for the whole of its turn, some milliseconds, wherever it runs on the same processor.
+pub(crate) fn step_forward() {
+    let nice = rustix::process::getpriority_process(None).unwrap_or(0);
+    let _ = sys::set_time_slice(Some(SHORT_SLICE), nice);
 }
 
 /// The jobs that run, and the ways to start one.

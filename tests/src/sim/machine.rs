@@ -1,6 +1,6 @@
 //! One machine: an instance or none, its disk, its connections and its jobs.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
 use bytes::Bytes;
@@ -46,13 +46,13 @@ pub struct Machine {
     /// Counts the machine's lives: what was meant for an earlier one does not reach a later one.
     pub epoch: u64,
     pub disk: Disk,
-    /// Pipe and side of each connection.
-    pub conns: HashMap<ConnId, (usize, usize)>,
-    pub feeds: HashMap<JobId, Feed>,
-    pub loads: HashMap<JobId, StreamLoad>,
-    pub spills: HashMap<JobId, SpillFile>,
+    /// Pipe and side of each connection. Sorted, like everything here: what a run does must not depend on the order that a hash gives.
+    pub conns: BTreeMap<ConnId, (usize, usize)>,
+    pub feeds: BTreeMap<JobId, Feed>,
+    pub loads: BTreeMap<JobId, StreamLoad>,
+    pub spills: BTreeMap<JobId, SpillFile>,
     /// Jobs whose result is on its way.
-    pub pending: HashMap<JobId, ()>,
+    pub pending: BTreeMap<JobId, ()>,
     pub aof: super::aof::Writer,
     pub options: Vec<String>,
     /// When the instance wants to be called next.

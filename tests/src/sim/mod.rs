@@ -8,10 +8,14 @@
 //! - at the end, when faults have stopped and one instance is the master of all: every other one comes to its id, its offset
 //!   and its data, and what is published there then is heard by those who listen anywhere.
 
+mod act;
 mod aof;
 mod check;
 mod disk;
+mod event;
+mod jobs;
 mod machine;
+mod network;
 mod pipe;
 mod scenario;
 mod scripts;

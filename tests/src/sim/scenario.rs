@@ -1,15 +1,18 @@
 //! One run: machines, clients, faults, then quiet, then the comparison.
 
 use super::check::{describe, digest};
+use super::event::Event;
 use super::machine::Machine;
 use super::workload::Client;
-use super::world::{Event, World};
+use super::world::World;
 
 /// What a run that went well consisted of.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Outcome {
     /// Events handled.
     pub steps: u64,
+    /// Of everything that happened, in order.
+    pub fingerprint: u64,
     /// Virtual time.
     pub virtual_us: u64,
     /// Positions at which data was compared.
@@ -83,6 +86,7 @@ pub fn run(seed: u64) -> Result<Outcome, String> {
     }
     settle_down(&mut world, &mut rng)?;
     outcome.steps = world.steps;
+    outcome.fingerprint = world.fingerprint;
     outcome.spilled = world.spilled;
     outcome.read_back = world.read_back;
     outcome.spills_failed = world.spills_failed;
@@ -122,12 +126,17 @@ fn random_options(rng: &mut fastrand::Rng) -> Vec<String> {
     options
 }
 
-/// What is kept for replicas that are being synchronised, in memory and on the disk.
+/// What is kept for replicas that are being synchronised, in memory and on the disk, how many may be at it, and how fast.
 fn random_limits(rng: &mut fastrand::Rng) -> Vec<String> {
     let mut options = Vec::new();
     let mut set = |name: &str, value: &str| options.extend([format!("--{name}"), value.to_owned()]);
     set("repl-sync-memory-limit", ["0", "0", "40000", "128mb"][rng.usize(..4)]);
     set("repl-sync-spill-limit", ["0", "100000", "8gb", "8gb"][rng.usize(..4)]);
+    set("repl-sync-max-transfers", ["0", "0", "1", "2"][rng.usize(..4)]);
+    set("repl-sync-bandwidth", ["0", "0", "0", "100000"][rng.usize(..4)]);
+    set("repl-sync-guard-min-keys-percent", ["0", "0", "0", "60"][rng.usize(..4)]);
+    set("repl-sync-bandwidth-per-replica", ["0", "0", "0", "100000"][rng.usize(..4)]);
+    set("repl-diskless-sync-max-replicas", ["0", "0", "1", "2"][rng.usize(..4)]);
     options
 }
 

@@ -2,7 +2,8 @@
 
 use resp::{ReplyLimits, Value};
 
-use super::world::{Event, World};
+use super::event::Event;
+use super::world::World;
 
 /// One client.
 pub struct Client {

@@ -313,6 +313,32 @@ fn after_a_crash_it_has_another_name() {
     assert!(!beyond.is_possible(), "{beyond:?}");
 }
 
+/// While nobody writes after a start, what is over stays: replicas have it, and no new bytes are to part them. The first write must not
+/// come of it.
+#[test]
+fn the_first_write_after_a_start_does_not_see_what_is_over() {
+    let mut file = Vec::new();
+    aof::Writer::select(&mut file, 0);
+    let history = aof::History { id: id(1), offset: Offset(100), db: 0, unix_ms: 5 };
+    aof::Writer::history(&mut file, history, &[]);
+    let mut commands = Vec::new();
+    resp::encode_request(&mut commands, &[b"SET", b"over", b"longer than the other", b"PXAT", b"1000"]);
+    resp::encode_request(&mut commands, &[b"SET", b"here", b"w"]);
+    aof::Writer::span(&mut file, Offset(100), 6, &[&commands]);
+    let mut node = start_on(&file, &[]);
+    opened(&mut node);
+    assert_eq!(node.run(&["EXISTS", "over"]), ":0\r\n");
+    let end = node.log_end();
+    assert!(!node.log_from(Offset(100)).contains("DEL"), "nobody has written");
+    node.run(&["BITOP", "OR", "made", "over", "here"]);
+    let (_, upto, _) = appended(&mut node);
+    written(&mut node, upto.expect("something was appended"));
+    assert_eq!(node.read(), ":1\r\n");
+    let log = node.log_from(end);
+    let (gone, made) = (log.find("DEL $4 over"), log.find("BITOP"));
+    assert!(gone.is_some() && gone < made, "{log}");
+}
+
 #[test]
 fn a_replica_keeps_its_masters_history_however_it_ended() {
     for end in [false, true] {

@@ -266,6 +266,17 @@ fn work_in_the_background_lets_others_go_first() {
 }
 
 #[test]
+fn short_slices_leave_the_niceness_as_it_is() {
+    let nice = || rustix::process::getpriority_process(None).unwrap();
+    let before = nice();
+    let forward = std::thread::spawn(move || {
+        super::step_forward();
+        crate::sys::set_time_slice(Some(super::SHORT_SLICE), nice()).map(|()| nice())
+    });
+    assert_eq!(forward.join().unwrap().unwrap(), before);
+}
+
+#[test]
 fn a_file_is_sent_chunk_by_chunk() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("file");

@@ -9,6 +9,7 @@ fn run_seeds(first: u64, count: u64) -> Outcome {
         match sim::run(seed) {
             Ok(outcome) => {
                 total.steps += outcome.steps;
+                total.fingerprint ^= outcome.fingerprint;
                 total.virtual_us += outcome.virtual_us;
                 total.positions += outcome.positions;
                 total.replies += outcome.replies;

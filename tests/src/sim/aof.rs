@@ -35,7 +35,8 @@ impl Writer {
     /// Does some of what waits; what has come of it.
     pub fn work(&mut self, disk: &mut Disk, rng: &mut fastrand::Rng) -> Vec<AofEvent> {
         let mut events = Vec::new();
-        for _ in 0..rng.usize(1..=4) {
+        // What has gathered is written together: a disk that is slow for a moment does not fall behind for good.
+        for _ in 0..rng.usize(1..=self.queue.len().max(4)) {
             let Some(work) = self.queue.pop_front() else { break };
             self.act(work, disk, rng, &mut events);
         }

@@ -1,34 +1,13 @@
 //! What must hold: equal positions mean equal data, and nobody sees half of what a script or a transaction does.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use backlog::{Offset, ReplicationId};
 use keyspace::stream::StreamId;
 use keyspace::{Element, Entry, HashRef, ListRef, SetRef, ZSetRef};
 use node::Node;
 
-/// A digest of all data: libraries of functions; keys, values, expiry, by database.
-pub fn digest(node: &Node) -> u64 {
-    let keyspace = node.keyspace();
-    let mut sum = 0u64;
-    for text in node.library_texts().iter() {
-        let mut hasher = DefaultHasher::new();
-        text.hash(&mut hasher);
-        sum = sum.wrapping_add(hasher.finish());
-    }
-    let mut text = String::new();
-    for index in 0..keyspace.databases() {
-        for entry in keyspace.db(index).iter() {
-            let mut hasher = DefaultHasher::new();
-            text.clear();
-            describe_value(&entry, &mut text);
-            (index, entry.key(), &text, entry.expiry()).hash(&mut hasher);
-            sum = sum.wrapping_add(hasher.finish());
-        }
-    }
-    sum
-}
+use super::digest::digest;
 
 /// All data as text, for a failure's report.
 pub fn describe(node: &Node) -> Vec<String> {
@@ -113,13 +92,26 @@ fn describe_value(entry: &Entry<'_>, out: &mut String) {
     }
 }
 
-/// Remembers which data belongs to which position of which history.
+/// A position of a history.
+pub type At = (ReplicationId, Offset);
+
+/// Remembers which data belongs to which position of which history: its digest, and whose data it was.
 #[derive(Default)]
 pub struct Positions {
-    seen: HashMap<(ReplicationId, Offset), (u64, usize, Vec<String>)>,
+    seen: HashMap<At, (u64, usize)>,
+    /// Where two have been found to differ.
+    pub differs_at: Option<At>,
+    /// The data of one position are remembered as a whole: those of all of them would be too much.
+    watched: Option<At>,
+    held_there: Vec<String>,
 }
 
 impl Positions {
+    /// With a position at which a run like this one has found a difference.
+    pub fn watching(watched: Option<At>) -> Positions {
+        Positions { watched, ..Positions::default() }
+    }
+
     /// Notes what `machine` holds at a position; an error if another one held something else there, or if it is half of something.
     pub fn note(
         &mut self,
@@ -131,15 +123,20 @@ impl Positions {
         if let Some(pair) = torn_pair(node) {
             return Err(format!("machine {machine} shows half of a change at {id}:{offset}: {pair}"));
         }
-        let found = digest(node);
-        let (expected, first, data) =
-            self.seen.entry((id, offset)).or_insert_with(|| (found, machine, describe(node)));
-        if *expected == found {
+        let (at, found) = ((id, offset), digest(node));
+        let (expected, first) = *self.seen.entry(at).or_insert_with(|| {
+            if self.watched == Some(at) {
+                self.held_there = describe(node);
+            }
+            (found, machine)
+        });
+        if expected == found {
             return Ok(());
         }
-        let here = describe(node);
-        let only_here: Vec<_> = here.iter().filter(|line| !data.contains(line)).collect();
-        let only_there: Vec<_> = data.iter().filter(|line| !here.contains(line)).collect();
+        self.differs_at = Some(at);
+        let (here, there) = (describe(node), &self.held_there);
+        let only_here: Vec<_> = here.iter().filter(|line| !there.contains(line)).collect();
+        let only_there: Vec<_> = there.iter().filter(|line| !here.contains(line)).collect();
         Err(format!(
             "machines {first} and {machine} differ at {id}:{offset}: only {machine} has {only_here:#?}, only {first} has \
              {only_there:#?}"

@@ -11,6 +11,7 @@
 mod act;
 mod aof;
 mod check;
+mod digest;
 mod disk;
 mod event;
 mod jobs;

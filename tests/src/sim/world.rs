@@ -5,7 +5,7 @@ use std::collections::{BinaryHeap, HashSet};
 
 use node::{Boot, Node, Now};
 
-use super::check::Positions;
+use super::check::{At, Positions};
 use super::event::{Event, Scheduled};
 use super::machine::Machine;
 use super::pipe::{End, Pipe};
@@ -39,7 +39,12 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(seed: u64, machines: usize, options: impl Fn(usize) -> Vec<String>) -> World {
+    pub fn new(
+        seed: u64,
+        machines: usize,
+        options: impl Fn(usize) -> Vec<String>,
+        watched: Option<At>,
+    ) -> World {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut world = World {
             // The clock has not begun with the instances: it may have run for a hundred days already.
@@ -53,7 +58,7 @@ impl World {
             pipes: Vec::new(),
             clients: Vec::new(),
             cut: HashSet::new(),
-            positions: Positions::default(),
+            positions: Positions::watching(watched),
             steps: 0,
             fingerprint: 0,
             spilled: 0,

@@ -329,13 +329,13 @@ fn the_first_write_after_a_start_does_not_see_what_is_over() {
     opened(&mut node);
     assert_eq!(node.run(&["EXISTS", "over"]), ":0\r\n");
     let end = node.log_end();
-    assert!(!node.log_from(Offset(100)).contains("DEL"), "nobody has written");
+    assert!(!node.log_from(Offset(100)).contains("UNLINK"), "nobody has written");
     node.run(&["BITOP", "OR", "made", "over", "here"]);
     let (_, upto, _) = appended(&mut node);
     written(&mut node, upto.expect("something was appended"));
     assert_eq!(node.read(), ":1\r\n");
     let log = node.log_from(end);
-    let (gone, made) = (log.find("DEL $4 over"), log.find("BITOP"));
+    let (gone, made) = (log.find("UNLINK $4 over"), log.find("BITOP"));
     assert!(gone.is_some() && gone < made, "{log}");
 }
 

@@ -12,8 +12,9 @@ build: ## the server, optimised
 	$(CARGO) build --release -p tandem-server
 run: build ## start a server on port 6379 (ARGS="--port 6380" for more options)
 	target/release/tandem-server $(ARGS)
+# The first of the two builds the server as well, with the features that the tests have: by itself it would be built once more.
 test: ## all tests; those that need a real Redis or Valkey say so when there is none
-	$(CARGO) build -p tandem-server && $(CARGO) test --workspace
+	$(CARGO) test --workspace --no-run && $(CARGO) test --workspace
 check: lint test ## what CI runs
 lint: ## formatting, clippy, documentation
 	$(CARGO) fmt --all --check && $(CARGO) clippy --workspace --all-targets -- -D warnings && RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps

@@ -576,8 +576,10 @@ impl Node {
     fn sync_aof_if_due(&mut self) {
         let now_ms = self.now.mono_ms();
         let everysec = self.config.settings().appendfsync == AppendFsync::Everysec;
+        // With `no` as well, one that failed is tried again: the start waits for it, and writes are refused until it works.
         let wanted = everysec
-            || self.syncs_always() && (self.aof.sync_error.is_some() || self.aof.synced < self.aof.written);
+            || self.aof.sync_error.is_some()
+            || self.syncs_always() && self.aof.synced < self.aof.written;
         let due = self.aof.synced < self.aof.written || self.aof.sync_error.is_some();
         if !wanted
             || !due

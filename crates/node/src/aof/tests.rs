@@ -299,6 +299,27 @@ fn after_a_good_end_the_history_goes_on() {
     );
 }
 
+/// However seldom the file is flushed otherwise: nobody is served before its first line is durable, so that is tried until it is.
+#[test]
+fn a_flush_that_fails_at_the_start_is_tried_again() {
+    for policy in ["no", "everysec", "always"] {
+        let mut node = start_on(&increment(true), &["--appendfsync", policy]);
+        let (_, upto, _) = appended(&mut node);
+        event(&mut node, AofEvent::Opened(Ok(10)));
+        let upto = upto.expect("something was appended");
+        written(&mut node, upto);
+        let epoch = node.node.aof.epoch;
+        event(&mut node, AofEvent::SyncFailed { epoch, error: "Input/output error".to_owned() });
+        node.actions();
+        node.advance_ms(1100);
+        let asked = node.actions();
+        assert!(asked.iter().any(|action| matches!(action, Action::Aof(AofWork::Sync))), "{policy}: {asked:?}");
+        assert!(node.run(&["PING"]).starts_with("-LOADING"));
+        synced(&mut node, upto);
+        assert_eq!(node.run(&["PING"]), "+PONG\r\n", "{policy}");
+    }
+}
+
 #[test]
 fn after_a_crash_it_has_another_name() {
     let mut node = start_on(&increment(false), &[]);

@@ -20,6 +20,7 @@ fn run_seeds(first: u64, count: u64) -> Outcome {
                 total.messages += outcome.messages;
                 total.spilled += outcome.spilled;
                 total.read_back += outcome.read_back;
+                total.read_from_files += outcome.read_from_files;
                 total.spills_failed += outcome.spills_failed;
                 total.beside += outcome.beside;
             }
@@ -44,6 +45,7 @@ fn instances_agree_after_every_storm() {
     assert!(total.beside > count / 5, "{total:?}");
     assert!(total.failovers as u64 > count / 10, "{total:?}");
     assert!(total.spilled > 0 && total.read_back > 0 && total.spills_failed > 0, "{total:?}");
+    assert!(total.read_from_files > 0, "{total:?}");
     assert!(total.crashes > 0 && total.role_changes > 0 && total.cuts > 0, "{total:?}");
 }
 

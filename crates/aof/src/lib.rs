@@ -6,7 +6,8 @@
 //! - [`Writer`]: commands and annotations to bytes;
 //! - [`Reader`]: bytes to commands and annotations, with the place of what is damaged and of what is cut off;
 //! - [`Approach`]: which of that came before some moment, a [`Point`];
-//! - [`Commands`]: whole commands, one by one, with their words.
+//! - [`Commands`]: whole commands, one by one, with their words;
+//! - [`StreamReader`]: bytes to the stream of a history, from any offset on.
 //!
 //! ```
 //! use aof::{Annotation, Item, Reader, Span, Step, Writer};
@@ -33,6 +34,7 @@ mod framing;
 mod manifest;
 mod point;
 mod reader;
+mod stream;
 mod writer;
 
 pub use annotation::{Annotation, BadAnnotation, History, MAX_LINE, Span};
@@ -40,4 +42,5 @@ pub use commands::{Command, Commands};
 pub use manifest::{FileKind, Manifest, ManifestError, Name, NamePattern, PartFile};
 pub use point::{Approach, Point, Unreachable};
 pub use reader::{Damage, DamageKind, Item, Reader, Step, Tail};
+pub use stream::{Source, StreamError, StreamReader};
 pub use writer::Writer;

@@ -251,6 +251,8 @@ static DIRECTIVES: &[Directive] = &[
     row("rdma-port", PORT, "0").inert(NO_RDMA),
     row("rdma-rx-size", int(0, i32::MAX as i64), "1048576").immutable().inert(NO_RDMA),
     row("rename-command", Rename, "").immutable(),
+    row("repl-backlog-aof", Bool, "no"),
+    row("repl-backlog-aof-limit", SIZE, "1073741824"),
     row("repl-backlog-size", SOME_SIZE, "10485760"),
     row("repl-backlog-ttl", LONG_SECONDS, "3600"),
     row("repl-disable-tcp-nodelay", Bool, "no").inert(ALWAYS),

@@ -226,6 +226,10 @@ settings! {
         repl_timeout: u64,
         /// Seconds between a master's PINGs.
         repl_ping_replica_period: u64,
+        /// Whether partial synchronisation reaches back through the append only files where memory no longer does.
+        repl_backlog_aof: bool,
+        /// By how many bytes at most, and bytes of files that are kept for it after a rewrite.
+        repl_backlog_aof_limit: u64,
         /// Bytes of history kept for partial synchronisation.
         repl_backlog_size: u64,
         /// Seconds after the last replica left until the history is freed; 0 never.

@@ -116,6 +116,9 @@ pub enum LoadSource {
         /// What lies beyond this is not loaded, unless the manifest says that this was done before. All files are kept aside as they
         /// are then.
         until: Option<aof::Point>,
+        /// What files hold that are history already is wanted, too: the increments among them come first, as
+        /// [`AofItem::Past`](crate::AofItem::Past), in their order.
+        past: bool,
     },
 }
 
@@ -127,6 +130,36 @@ pub struct LoadJob {
     pub source: LoadSource,
     /// How many databases, which checks.
     pub options: crate::snapshot::LoadOptions,
+}
+
+/// A part of the stream to be read out of an increment.
+#[derive(Clone, Debug)]
+pub struct AofRead {
+    /// The job.
+    pub job: JobId,
+    /// Whom it is for. Each has one of these under way at most, and they mostly go on where the one before ended.
+    pub conn: ConnId,
+    /// The file.
+    pub path: std::sync::Arc<std::path::Path>,
+    /// A byte of it, and where the history stands there, not behind `from`: for who has not read this file for this replica before.
+    pub mark: (u64, Offset),
+    /// So many bytes of it are surely written. What lies behind that is not to be touched: it may be taken back.
+    pub size: u64,
+    /// The position before the part.
+    pub from: Offset,
+    /// Bytes of the stream.
+    pub len: usize,
+    /// Up to here the file holds the history.
+    pub to: Offset,
+}
+
+/// A part of the stream that was read out of an increment.
+#[derive(Clone, Debug)]
+pub struct AofStream {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// What follows may be had from somewhere else as well; see [`aof::StreamReader::is_settled`].
+    pub settled: bool,
 }
 
 /// What a node wants done.
@@ -203,6 +236,16 @@ pub enum Action {
         job: JobId,
         /// The position.
         before: Offset,
+    },
+    /// Read some of the stream out of the append only file for a replica, off the engine thread; then say so with
+    /// [`Completion::AofRead`]. The first of a job begins it, and it goes on until it is given up.
+    ReadAof(Box<AofRead>),
+    /// Nothing more will be read for this replica.
+    EndAofReads {
+        /// The job.
+        job: JobId,
+        /// Whom it was for.
+        conn: ConnId,
     },
     /// Build a dataset.
     Load(Box<LoadJob>),
@@ -301,6 +344,10 @@ impl fmt::Debug for Action {
             Action::ReadSpill { job, conn, from, len } => {
                 write!(f, "ReadSpill({job:?} {len} bytes from {from} for {conn:?})")
             }
+            Action::ReadAof(read) => {
+                write!(f, "ReadAof({:?} {} bytes from {} for {:?})", read.job, read.len, read.from, read.conn)
+            }
+            Action::EndAofReads { job, conn } => write!(f, "EndAofReads({job:?} for {conn:?})"),
             Action::TrimSpill { job, before } => write!(f, "TrimSpill({job:?} {before})"),
             Action::Load(job) => write!(f, "Load({:?} from {:?})", job.id, job.source),
             Action::LoadChunk { job, bytes } => write!(f, "LoadChunk({job:?} {} bytes)", bytes.len()),
@@ -393,6 +440,15 @@ pub enum Completion {
         from: Offset,
         /// The bytes, or why there are none.
         result: Result<Bytes, String>,
+    },
+    /// Some of the stream, at least one byte, or why there is none.
+    AofRead {
+        /// Whom it is for.
+        conn: ConnId,
+        /// The position before it.
+        from: Offset,
+        /// The bytes.
+        result: Result<AofStream, String>,
     },
     /// The ACL file is written.
     AclSaved(Result<(), String>),

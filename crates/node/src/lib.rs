@@ -69,8 +69,8 @@ pub use backlog::{Offset, Piece};
 
 pub use access::check_users;
 pub use action::{
-    Action, Completion, ConnId, JobId, LoadError, LoadJob, LoadProgress, LoadSource, SaveJob, SaveReport,
-    SaveTarget,
+    Action, AofRead, AofStream, Completion, ConnId, JobId, LoadError, LoadJob, LoadProgress, LoadSource,
+    SaveJob, SaveReport, SaveTarget,
 };
 pub use aof::load::{AofChunk, AofItem, AofSummary, Recovery};
 pub use aof::{AofBatch, AofBegin, AofEvent, AofOpen, AofPiece, AofSwitch, AofWork, ManifestFile};

@@ -410,6 +410,7 @@ impl Node {
             Completion::AclSaved(result) => self.acl_saved(job, result),
             Completion::Spilled(result) => self.spilled(job, result),
             Completion::SpillRead { conn, from, result } => self.spill_read(job, conn, from, result),
+            Completion::AofRead { conn, from, result } => self.aof_read(job, conn, from, result),
             Completion::FileReplaced(result) => self.held_noted(job, &result),
             Completion::AclRead(result) => self.acl_read(job, result),
         }

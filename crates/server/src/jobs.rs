@@ -8,6 +8,7 @@ mod control;
 mod free;
 mod load;
 mod load_aof;
+mod read_aof;
 mod rewrite;
 mod save;
 mod send_file;
@@ -21,7 +22,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use node::{AofWork, Completion, JobId, LoadError, LoadJob, LoadSource, SaveJob, SaveTarget};
+use node::{
+    AofRead, AofWork, Completion, ConnId, JobId, LoadError, LoadJob, LoadSource, SaveJob, SaveTarget,
+};
 use tracing::Dispatch;
 
 use crate::aof::AofThread;
@@ -31,6 +34,7 @@ use crate::sys;
 use control::Control;
 use free::FreeThread;
 use load::Inbox;
+use read_aof::{ReaderThread, Task};
 use spill::SpillThread;
 
 /// How long a job that was cancelled because the server ends is waited for, so that it can remove its temporary file.
@@ -67,6 +71,8 @@ pub(crate) struct Jobs {
     leaving: Vec<Running>,
     /// Parts of the log that are kept in files. There is hardly ever more than one.
     spills: HashMap<JobId, SpillThread>,
+    /// What reads the append only files for replicas.
+    readers: HashMap<JobId, ReaderThread>,
 }
 
 struct Running {
@@ -107,6 +113,7 @@ impl Jobs {
             dispatch,
             leaving: Vec::new(),
             spills: HashMap::new(),
+            readers: HashMap::new(),
         }
     }
 
@@ -164,13 +171,30 @@ impl Jobs {
         }
     }
 
+    /// Reads some of the stream out of the append only file.
+    pub fn read_aof(&mut self, read: Box<AofRead>) {
+        let id = read.job;
+        let thread = self.readers.entry(id).or_insert_with(|| {
+            let handle = Handle { id, control: Arc::default(), events: self.events.clone() };
+            ReaderThread::start(handle, self.dispatch.clone())
+        });
+        thread.send(Task::Read(read));
+    }
+
+    /// Nothing more is read for this replica.
+    pub fn end_aof_reads(&mut self, id: JobId, conn: ConnId) {
+        if let Some(thread) = self.readers.get(&id) {
+            thread.send(Task::End(conn));
+        }
+    }
+
     /// Builds a dataset.
     pub fn load(&mut self, job: LoadJob) {
         let failed = |text| Completion::Loaded(Err(LoadError::Io(text)));
         let id = job.id;
         match job.source {
-            LoadSource::Aof { folder, name, single, dump, cut_is_fine, until } => {
-                let files = load_aof::Files { folder, name, single, dump, cut_is_fine, until };
+            LoadSource::Aof { folder, name, single, dump, cut_is_fine, until, past } => {
+                let files = load_aof::Files { folder, name, single, dump, cut_is_fine, until, past };
                 self.spawn("load", id, None, failed, move |handle| {
                     load_aof::run(&files, job.options, handle)
                 });
@@ -261,6 +285,7 @@ impl Jobs {
     /// Gives a job up.
     pub fn cancel(&mut self, id: JobId) {
         self.spills.remove(&id);
+        self.readers.remove(&id);
         if let Some(mut job) = self.running.remove(&id) {
             job.control.cancel();
             job.inbox = None;
@@ -277,6 +302,7 @@ impl Jobs {
             | Completion::AofBase(_)
             | Completion::AofChunk(_) => self.running.contains_key(&id),
             Completion::Spilled(_) | Completion::SpillRead { .. } => self.spills.contains_key(&id),
+            Completion::AofRead { .. } => self.readers.contains_key(&id),
             _ => self.running.remove(&id).is_some(),
         }
     }
@@ -284,6 +310,7 @@ impl Jobs {
     /// Gives all jobs up and waits a little for them to clean up behind themselves.
     pub fn shut_down(&mut self) {
         self.spills.clear();
+        self.readers.clear();
         let ids: Vec<_> = self.running.keys().copied().collect();
         for id in ids {
             self.cancel(id);

@@ -139,6 +139,19 @@ pub(crate) fn map(file: &std::fs::File) -> io::Result<memmap2::Mmap> {
     unsafe { memmap2::Mmap::map(file) }
 }
 
+/// Maps the first bytes of an increment of the append only file to be read, as many as are known to be written; it must not be empty.
+///
+/// Of those bytes, and of the pages that hold them, is true what makes the map sound as far as it is up to this process: an increment grows at
+/// its end alone; what the engine has been told is written is never written to again, and never cut off (a write that failed is taken
+/// back to exactly that length, by the only thread that writes); and a file that is not wanted any more is unlinked, which leaves
+/// its pages to those who have them mapped. Bytes behind `len` may come, go and change on the last page of the map: they are not part of the slice.
+pub(crate) fn map_beginning(file: &std::fs::File, len: usize) -> io::Result<memmap2::Mmap> {
+    // SAFETY: nothing in this process changes the bytes, see above. Another process that does so, or shortens the file, does what `map`
+    // says: the bytes are looked at by code without `unsafe` that checks them against a checksum, and copied; pages are asked for before
+    // they are looked at (see `jobs::read_aof`).
+    unsafe { memmap2::MmapOptions::new().len(len).map(file) }
+}
+
 /// jemalloc's name for all arenas together, in place of a number.
 const ALL_ARENAS: usize = 4096;
 

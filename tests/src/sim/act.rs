@@ -148,6 +148,11 @@ impl World {
             Action::BeginSpill { job, .. } => {
                 self.machines[index].spills.insert(job, SpillFile::default());
             }
+            Action::ReadAof(read) => {
+                let delay = self.rng.u64(100..20_000);
+                self.schedule(delay, Event::ReadAof { machine: index, epoch, read });
+            }
+            Action::EndAofReads { job, conn } => self.machines[index].readings.end(job, conn),
             Action::Spill { job, piece } => self.spill_later(index, job, SpillTask::Write(piece)),
             Action::ReadSpill { job, conn, from, len } => {
                 self.spill_later(index, job, SpillTask::Read { conn, from, len });

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-use aof::{Item, Manifest, NamePattern, Reader, Step};
+use aof::{Item, Manifest, Name, NamePattern, Reader, Step};
 use backlog::Offset;
 use bytes::Bytes;
 use node::snapshot::{LoadOptions, SnapshotLoader};
@@ -142,16 +142,44 @@ pub fn load(
     disk: &mut Disk,
     folder: &Path,
     name: &str,
+    past: bool,
     options: LoadOptions,
     rng: &mut fastrand::Rng,
 ) -> Option<Vec<Completion>> {
     let text = disk.read(&folder.join(NamePattern(name).manifest()))?;
     let mut done = Vec::new();
-    let result = Manifest::parse(text)
-        .map_err(|error| LoadError::Corrupt(error.to_string()))
-        .and_then(|manifest| files(disk, folder, manifest, options, rng, &mut done));
+    let result =
+        Manifest::parse(text).map_err(|error| LoadError::Corrupt(error.to_string())).and_then(|manifest| {
+            if past {
+                done.push(Completion::AofChunk(past_lines(disk, folder, &manifest, name)));
+            }
+            files(disk, folder, manifest, options, rng, &mut done)
+        });
     done.push(Completion::AofLoaded(result.map(Box::new)));
     Some(done)
+}
+
+/// What stands between the commands of increments that are history already.
+fn past_lines(disk: &Disk, folder: &Path, manifest: &Manifest, name: &str) -> AofChunk {
+    let mut chunk = AofChunk::default();
+    let is_increment = |part: &&aof::PartFile| NamePattern(name).file(Name::Increment(part.seq)) == part.name;
+    let mut parts: Vec<_> = manifest.history.iter().filter(is_increment).collect();
+    parts.sort_by_key(|part| part.seq);
+    for part in parts {
+        let Some(content) = disk.read(&folder.join(&part.name)) else {
+            chunk.items.push(AofItem::PastFailed(format!("{} is missing", part.name)));
+            continue;
+        };
+        chunk.items.push(AofItem::Past { name: part.name.clone(), len: content.len() as u64 });
+        let (mut reader, mut at) = (Reader::new(), 0);
+        while let Step::Item { item, len } = reader.next(&content[at..]).expect("nothing damages a file") {
+            if let Item::Annotation(line) = item {
+                chunk.items.push(AofItem::Line { line, at: at as u64 });
+            }
+            at += len;
+        }
+    }
+    chunk
 }
 
 fn files(
@@ -182,7 +210,8 @@ fn files(
     for (number, part) in (1..).zip(&manifest.increments) {
         let content = file(disk, &part.name)?;
         let (mut reader, mut at) = (Reader::new(), 0);
-        let mut chunk = AofChunk { items: vec![AofItem::File(part.name.clone())], ..AofChunk::default() };
+        let begins = AofItem::File { name: part.name.clone(), len: content.len() as u64 };
+        let mut chunk = AofChunk { items: vec![begins], ..AofChunk::default() };
         let mut commands = Vec::new();
         loop {
             match reader.next(&content[at..]).map_err(|damage| LoadError::Corrupt(damage.to_string()))? {
@@ -191,7 +220,7 @@ fn files(
                     let begins = at as u64;
                     at += len;
                     match item {
-                        Item::Annotation(line) => chunk.items.push(AofItem::Line(line)),
+                        Item::Annotation(line) => chunk.items.push(AofItem::Line { line, at: begins }),
                         Item::Commands { bytes, in_span } => {
                             commands.extend_from_slice(bytes);
                             chunk.items.push(AofItem::Commands { at: begins, len: bytes.len(), in_span });

@@ -36,6 +36,12 @@ pub enum Event {
         job: JobId,
         task: SpillTask,
     },
+    /// The disk has come to something that a replica is to be read.
+    ReadAof {
+        machine: usize,
+        epoch: u64,
+        read: Box<node::AofRead>,
+    },
     /// The append only file has been loaded.
     AofLoaded {
         machine: usize,

@@ -54,6 +54,7 @@ pub struct Machine {
     /// Jobs whose result is on its way.
     pub pending: BTreeMap<JobId, ()>,
     pub aof: super::aof::Writer,
+    pub readings: super::reach::Readings,
     pub options: Vec<String>,
     /// When the instance wants to be called next.
     pub tick_at: u64,
@@ -70,6 +71,7 @@ impl Machine {
         self.spills.clear();
         self.pending.clear();
         self.aof = Default::default();
+        self.readings = Default::default();
     }
 
     /// What the rest of the world calls it.

@@ -18,6 +18,7 @@ mod jobs;
 mod machine;
 mod network;
 mod pipe;
+mod reach;
 mod scenario;
 mod scripts;
 mod workload;

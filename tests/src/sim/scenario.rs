@@ -32,6 +32,8 @@ pub struct Outcome {
     pub spilled: u64,
     /// …and so many of them came back, for replicas on their way up to the stream.
     pub read_back: u64,
+    /// Bytes that replicas which had been away for long were read out of append only files.
+    pub read_from_files: u64,
     /// Disks that failed at that.
     pub spills_failed: u32,
     /// Full synchronisations over two connections, of those processes that saw the end.
@@ -64,6 +66,8 @@ fn play(seed: u64, watched: Option<At>) -> (Result<Outcome, String>, Option<At>)
     // Dice of their own, so that the rest of a storm is what it is without them.
     let mut limits = fastrand::Rng::with_seed(seed ^ 0x5eed);
     options.iter_mut().for_each(|options| options.extend(random_limits(&mut limits)));
+    let mut reach = fastrand::Rng::with_seed(seed ^ 0xa0f);
+    options.iter_mut().for_each(|options| options.extend(super::reach::random_options(&mut reach)));
     let mut world = World::new(rng.u64(..), machines, |index| options[index].clone(), watched);
     let result = storm_and_calm(&mut world, seed, &mut rng, &mut limits);
     (result, world.positions.differs_at)
@@ -110,6 +114,7 @@ fn storm_and_calm(
     outcome.fingerprint = world.fingerprint;
     outcome.spilled = world.spilled;
     outcome.read_back = world.read_back;
+    outcome.read_from_files = world.read_from_files;
     outcome.spills_failed = world.spills_failed;
     outcome.virtual_us = world.now_us - began_us;
     outcome.positions = world.positions.len();

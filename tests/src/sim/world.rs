@@ -31,6 +31,8 @@ pub struct World {
     /// Bytes of logs that went to a disk, and came back from it.
     pub spilled: u64,
     pub read_back: u64,
+    /// Bytes that replicas were read out of append only files.
+    pub read_from_files: u64,
     /// Disks that failed at that.
     pub spills_failed: u32,
     /// Clients write only while this is set.
@@ -63,6 +65,7 @@ impl World {
             fingerprint: 0,
             spilled: 0,
             read_back: 0,
+            read_from_files: 0,
             spills_failed: 0,
             writing: true,
             trace: std::env::var_os("TRACE").is_some(),
@@ -196,6 +199,21 @@ impl World {
                 let what = self.spill(machine, epoch, job, task)?;
                 if let Some(node) = &mut self.machines[machine].node {
                     node.complete(now, job, what);
+                }
+                self.settle(machine);
+                return Some(machine);
+            }
+            Event::ReadAof { machine, epoch, read } => {
+                let state = &mut self.machines[machine];
+                if state.epoch != epoch {
+                    return None;
+                }
+                let what = state.readings.read(&state.disk, &read, &mut self.rng);
+                if let Completion::AofRead { result: Ok(stream), .. } = &what {
+                    self.read_from_files += stream.bytes.len() as u64;
+                }
+                if let Some(node) = &mut state.node {
+                    node.complete(now, read.job, what);
                 }
                 self.settle(machine);
                 return Some(machine);

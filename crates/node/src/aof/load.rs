@@ -12,7 +12,7 @@ use backlog::{History, Offset, PastHistory, ReplicationId};
 use bytes::Bytes;
 use commands::ExpiryMode;
 
-use super::{AofOpen, AofWork, Opening, Phase};
+use super::{AofOpen, AofWork, Opening, Phase, Reach};
 use crate::action::{Action, ConnId, JobId, LoadError, LoadJob, LoadSource};
 use crate::node::Node;
 use crate::persistence::StartLoad;
@@ -38,7 +38,21 @@ pub struct AofChunk {
 #[derive(Debug)]
 pub enum AofItem {
     /// A file begins.
-    File(String),
+    File {
+        /// Its name.
+        name: String,
+        /// Bytes of it.
+        len: u64,
+    },
+    /// A file begins that was history already: nothing of it is a part of the dataset. Only its lines follow.
+    Past {
+        /// Its name.
+        name: String,
+        /// Bytes of it.
+        len: u64,
+    },
+    /// It cannot be read, for this reason.
+    PastFailed(String),
     /// So many bytes of commands.
     Commands {
         /// Where in the file they begin.
@@ -49,7 +63,12 @@ pub enum AofItem {
         in_span: bool,
     },
     /// What is said of them.
-    Line(Annotation),
+    Line {
+        /// What it says.
+        line: Annotation,
+        /// The byte of the file where it stands.
+        at: u64,
+    },
 }
 
 /// What was loaded.
@@ -84,7 +103,11 @@ pub enum Recovery {
 #[derive(Default)]
 pub(crate) struct AofLoading {
     applier: Applier,
+    /// Where the files are.
+    folder: PathBuf,
     file: String,
+    /// It was history already.
+    is_past: bool,
     /// The history that the commands so far belong to; `None` where that is not known.
     history: Option<(ReplicationId, Vec<PastHistory>)>,
     /// The last line said that writing had ended, and which role the writer had.
@@ -117,6 +140,7 @@ impl Node {
             dump: self.rdb_path(),
             cut_is_fine: settings.aof_load_truncated,
             until: self.wants_recovery().filter(|_| starts),
+            past: settings.repl_backlog_aof,
         }
     }
 
@@ -134,7 +158,12 @@ impl Node {
     pub(crate) fn load_aof(&mut self, options: crate::snapshot::LoadOptions, client: Option<ConnId>) {
         let job = self.new_job();
         let source = self.aof_source(client.is_none());
-        let loading = AofLoading { client, stream_db: self.replication.stream_db(), ..AofLoading::default() };
+        let loading = AofLoading {
+            client,
+            folder: self.aof_folder(),
+            stream_db: self.replication.stream_db(),
+            ..AofLoading::default()
+        };
         self.persistence.loading =
             Some(StartLoad { aof: Some(Box::new(loading)), ..StartLoad::new(job, self.now) });
         self.gate.loading = true;
@@ -208,10 +237,26 @@ impl Node {
         let mut run = 0..0;
         for item in &chunk.items {
             match item {
-                AofItem::File(name) => {
+                AofItem::File { name, len } => {
                     self.run_loaded(aof, chunk, &mut run)?;
+                    let was_past = std::mem::take(&mut aof.is_past);
+                    if was_past || aof.file.is_empty() {
+                        self.note_reach(aof, |reach, end| reach.load_seen(end));
+                    }
                     aof.file.clone_from(name);
                     self.replication.select(0);
+                    self.note_reach(aof, |reach, _| reach.load_file(aof.folder.join(name).into(), *len));
+                }
+                AofItem::Past { name, len } => {
+                    aof.is_past = true;
+                    self.note_reach(aof, |reach, _| reach.load_file(aof.folder.join(name).into(), *len));
+                }
+                AofItem::PastFailed(why) => {
+                    tracing::warn!("Partial synchronisation does not reach back beyond it: {why}");
+                    self.note_reach(aof, |reach, _| reach.load_failed(why.clone()));
+                }
+                AofItem::Line { line, at } if aof.is_past => {
+                    self.note_reach(aof, |reach, _| reach.load_line(line, *at));
                 }
                 AofItem::Commands { at: in_file, len, in_span } => {
                     if !in_span && aof.history.is_some() {
@@ -226,7 +271,8 @@ impl Node {
                     at += len;
                     run.end = at;
                 }
-                AofItem::Line(line) => {
+                AofItem::Line { line, at: position } => {
+                    self.note_reach(aof, |reach, _| reach.load_line(line, *position));
                     if let Annotation::Span(span) = line
                         && aof.keeps_log()
                         && span.offset.0 == self.replication.log.end().0 + run.len() as u64
@@ -240,6 +286,13 @@ impl Node {
             }
         }
         self.run_loaded(aof, chunk, &mut run)
+    }
+
+    /// Has the reach know of what stands in the files, at a start.
+    fn note_reach(&mut self, aof: &AofLoading, note: impl FnOnce(&mut Reach, Offset)) {
+        if aof.client.is_none() {
+            note(&mut self.aof.reach, self.replication.log.end());
+        }
     }
 
     fn load_line(&mut self, aof: &mut AofLoading, line: &Annotation) -> Result<(), String> {
@@ -385,6 +438,7 @@ impl Node {
         }
         self.aof.manifest = Some(manifest);
         self.aof.kept_aside = true;
+        self.aof.reach.clear();
         self.begin_aof();
     }
 
@@ -394,6 +448,7 @@ impl Node {
         let becomes_replica = self.config.settings().replicaof.is_some();
         let end = self.replication.log.end();
         let Some((id, ancestors)) = history else {
+            self.aof.reach.clear();
             self.replication.begin_logging(&mut self.rng);
             return;
         };
@@ -421,8 +476,11 @@ impl Node {
         let folder = self.aof_folder();
         let names = NamePattern(&settings.appendfilename);
         let at = self.replication.log.end();
+        let mut reach = std::mem::take(&mut self.aof.reach);
+        reach.loaded(at, summary.keep);
         let begins = Some(self.aof.restart_at(at, self.replication.stream_db()));
-        let open = match manifest.increments.last() {
+        self.aof.reach = reach;
+        let open: AofOpen = match manifest.increments.last() {
             Some(last) => {
                 let file = last.name.clone();
                 let changed = summary.recovered == Recovery::NothingBeyond;
@@ -435,7 +493,8 @@ impl Node {
                 AofOpen { folder, file, keep: None, manifest, begins }
             }
         };
-        self.aof.opening.push_back(Opening { manifest: None, rewrite: None });
+        let (path, epoch) = (open.folder.join(&open.file).into(), self.aof.epoch);
+        self.aof.opening.push_back(Opening { manifest: None, rewrite: None, path, epoch });
         self.aof.manifest = Some(manifest);
         self.aof.phase = Phase::On;
         self.aof.open = true;

@@ -12,11 +12,15 @@
 //! `rewrite` has a new base written from a frozen view, and switches the file on and off; `load` is the way back.
 
 pub(crate) mod load;
+mod reach;
 mod replay;
 mod rewrite;
 mod work;
 
 use std::collections::VecDeque;
+
+use std::path::Path;
+use std::sync::Arc;
 
 use backlog::Offset;
 use config::AppendFsync;
@@ -27,6 +31,7 @@ use crate::session::Blocked;
 
 pub use work::{AofBatch, AofBegin, AofEvent, AofOpen, AofPiece, AofSwitch, AofWork, ManifestFile};
 
+pub(crate) use reach::{Place, Reach};
 pub(crate) use rewrite::Rewrite;
 
 /// With `appendfsync everysec`.
@@ -60,6 +65,9 @@ struct Opening {
     manifest: Option<aof::Manifest>,
     /// The rewrite that it is for; the start, if there is none.
     rewrite: Option<JobId>,
+    path: Arc<Path>,
+    /// Which files were the present ones when this was asked for.
+    epoch: u64,
 }
 
 /// The state of the append only file.
@@ -123,6 +131,8 @@ pub(crate) struct Aof {
     pub last_rewrite_ok: bool,
     pub last_rewrite_s: i64,
     rewrite_not_before_ms: u64,
+    /// Which part of the history is in the files.
+    pub reach: Reach,
     /// The last line has been asked for: writing ended at this offset.
     ended_at: Option<Offset>,
     /// And stands.
@@ -169,6 +179,7 @@ impl Default for Aof {
             last_rewrite_ok: true,
             last_rewrite_s: -1,
             rewrite_not_before_ms: 0,
+            reach: Reach::default(),
             ended_at: None,
             end_stands: false,
         }
@@ -188,6 +199,11 @@ impl Aof {
     /// Whether writes have to be refused because they could not be kept.
     pub fn is_failing(&self) -> bool {
         self.write_error.is_some() || self.sync_error.is_some()
+    }
+
+    /// Whether what the log gets is handed to a file.
+    pub fn is_open(&self) -> bool {
+        self.open
     }
 
     /// From here on it needs the log.
@@ -223,6 +239,7 @@ impl Aof {
     #[must_use]
     fn restart_at(&mut self, at: Offset, db: usize) -> AofBegin {
         (self.cursor_db, self.written_db) = (db, db);
+        self.reach.clear();
         self.on_their_way.clear();
         self.epoch += 1;
         self.sync_under_way = false;
@@ -456,6 +473,7 @@ impl Node {
             }
         }
         self.aof.increment_bytes = size;
+        self.aof.reach.written(self.aof.written, size);
         if self.aof.write_error.take().is_some() {
             tracing::warn!("AOF write error looks solved. The instance can write again.");
             self.refresh_gate();
@@ -512,6 +530,7 @@ impl Node {
         (self.aof.cursor, self.aof.cursor_db) = (end, db);
         (self.aof.written, self.aof.written_db) = (end, db);
         self.aof.synced = self.aof.synced.min(end);
+        self.aof.reach.cut(end);
         self.move_gate();
     }
 
@@ -554,6 +573,7 @@ impl Node {
         }
         self.check_aof_growth();
         self.start_scheduled_rewrite();
+        self.limit_reach();
     }
 
     /// What waits for a disk that takes nothing stays in memory. On a replica, whose master writes on, that has an end: then the file

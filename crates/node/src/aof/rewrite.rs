@@ -7,7 +7,7 @@
 //! A file that is switched on, or whose dataset has been replaced by another, begins the same way, but for that nothing of it counts
 //! before the base stands: the manifest of before stays until then.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aof::{Manifest, Name, NamePattern};
 use backlog::Offset;
@@ -221,9 +221,10 @@ impl Node {
         if !was_off {
             let of_file = (!begins).then(|| self.manifest_file(&manifest));
             let begin = begins.then(|| self.aof.restart_at(at, self.replication.stream_db()));
+            let (path, epoch) = (folder.join(&increment).into(), self.aof.epoch);
             let open = AofOpen { folder, file: increment, keep: None, manifest: of_file, begins: begin };
             let manifest = (!begins).then(|| manifest.clone());
-            self.aof.opening.push_back(Opening { manifest, rewrite: Some(save.id) });
+            self.aof.opening.push_back(Opening { manifest, rewrite: Some(save.id), path, epoch });
             self.ask_aof(AofWork::Open(Box::new(open)));
         }
         self.aof.rewrite = Some(Box::new(Rewrite {
@@ -271,6 +272,9 @@ impl Node {
                     self.aof.earlier_bytes = self.aof.current_bytes();
                 }
                 self.aof.increment_bytes = size;
+                if opening.epoch == self.aof.epoch {
+                    self.aof.reach.begin_file(opening.path, self.aof.written, size);
+                }
                 if of_present {
                     self.start_saving();
                 }
@@ -314,13 +318,7 @@ impl Node {
                     }
                 }
                 let complete = rewrite.manifest.clone();
-                let keep = self.config.settings().aof_disable_auto_gc && !self.aof.kept_aside;
-                let (after, delete) = if keep {
-                    (complete.clone(), Vec::new())
-                } else {
-                    let delete = complete.history.iter().map(|part| part.name.clone()).collect();
-                    (Manifest { history: Vec::new(), ..complete.clone() }, delete)
-                };
+                let (after, delete) = self.without_useless(&complete);
                 let switch = AofSwitch {
                     folder: self.aof_folder(),
                     manifest: self.manifest_file(&complete),
@@ -375,20 +373,52 @@ impl Node {
         self.refresh_gate();
     }
 
+    /// The manifest without those files of before that are of no use any more, and these files.
+    fn without_useless(&self, manifest: &Manifest) -> (Manifest, Vec<String>) {
+        if self.config.settings().aof_disable_auto_gc && !self.aof.kept_aside {
+            return (manifest.clone(), Vec::new());
+        }
+        let mut after = manifest.clone();
+        let reaches = self.config.settings().repl_backlog_aof;
+        let useless = after.history.extract_if(.., |part| !(reaches && self.aof.reach.uses(&part.name)));
+        let delete = useless.map(|part| part.name).collect();
+        (after, delete)
+    }
+
+    /// Lets go of files that partial synchronisation need not reach back through (`repl-backlog-aof`).
+    pub(crate) fn limit_reach(&mut self) {
+        let settings = self.config.settings();
+        let limit = if settings.repl_backlog_aof { settings.repl_backlog_aof_limit } else { 0 };
+        let increments =
+            self.aof.manifest.as_ref().map(|manifest| &manifest.increments[..]).unwrap_or_default();
+        let is_history = |path: &Path| {
+            let name = path.file_name();
+            !increments.iter().any(|part| name.is_some_and(|name| name == part.name.as_str()))
+        };
+        self.aof.reach.trim(limit, is_history);
+        if self.aof.phase == Phase::On && !self.gate.loading {
+            self.collect_aof_history();
+        }
+    }
+
     /// Deletes what was left where it was (`aof-disable-auto-gc`).
     pub(crate) fn collect_aof_history(&mut self) {
         let Some(manifest) = &self.aof.manifest else { return };
-        if self.config.settings().aof_disable_auto_gc
-            || manifest.history.is_empty()
+        if manifest.history.is_empty()
             || self.aof.rewrite.is_some()
+            || !self.aof.opening.is_empty()
+            || !self.aof.switching.is_empty()
         {
             return;
         }
-        let after = Manifest { history: Vec::new(), ..manifest.clone() };
+        let (after, delete) = self.without_useless(manifest);
+        if delete.is_empty() {
+            return;
+        }
         let switch = AofSwitch {
             folder: self.aof_folder(),
             manifest: self.manifest_file(&after),
-            delete: manifest.history.iter().map(|part| part.name.clone()).collect(),
+            delete,
             after: self.manifest_file(&after),
         };
         self.aof.switching.push_back(after);

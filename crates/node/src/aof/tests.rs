@@ -243,13 +243,13 @@ fn start_on_part(
     let job = job.expect("the files are loaded");
     node.complete(job, Completion::AofBase(None));
     let (mut reader, mut at) = (aof::Reader::new(), 0);
-    let mut items = vec![AofItem::File("increment".to_owned())];
+    let mut items = vec![AofItem::File { name: "increment".to_owned(), len: file.len() as u64 }];
     let mut commands = Vec::new();
     while let aof::Step::Item { item, len } = reader.next(&file[at..]).expect("it is not damaged") {
         let begins = at as u64;
         at += len;
         match item {
-            aof::Item::Annotation(line) => items.push(AofItem::Line(line)),
+            aof::Item::Annotation(line) => items.push(AofItem::Line { line, at: begins }),
             aof::Item::Commands { bytes, in_span } => {
                 commands.extend_from_slice(bytes);
                 items.push(AofItem::Commands { at: begins, len: bytes.len(), in_span });

@@ -1,6 +1,8 @@
 //! REPLICAOF, REPLCONF, PSYNC, ROLE, WAIT.
 
-use psync::master::{Decision, FullReason, PsyncRequest, PsyncRequestError, Replconf, decide, lineage_line};
+use psync::master::{
+    Decision, FullReason, PsyncRequest, PsyncRequestError, Replconf, continue_line, decide, lineage_line,
+};
 use resp::Args;
 
 use crate::aof::NO_FILE_TO_WAIT_FOR;
@@ -123,7 +125,9 @@ pub(crate) fn replconf(node: &mut Node, session: &mut Session, args: Args<'_>) {
             node.acks.push(conn);
         }
         Ok(Replconf::Lineage(offers)) => {
-            let line = lineage_line(&offers, &node.replication.history, &node.replication.log);
+            let replication = &node.replication;
+            let line =
+                lineage_line(&offers, &replication.history, &replication.log, |at| node.reach_covers(at));
             session.reply.raw(&line);
         }
         Ok(Replconf::RdbClient(client)) if node.replication.channels.expects(client) => session.reply.ok(),
@@ -195,8 +199,15 @@ pub(crate) fn psync(node: &mut Node, session: &mut Session, args: Args<'_>) {
         node.replication.begin_logging(&mut node.rng);
         let decision =
             decide(&request, feed.state.capabilities(), &node.replication.history, &node.replication.log);
+        let decision = match decision {
+            Decision::Full { reason: FullReason::TooOld { applied, .. } } if node.reach_covers(applied) => {
+                let reply = continue_line(node.replication.history.id(), feed.state.capabilities());
+                Decision::Continue { reply, from: applied }
+            }
+            decision => decision,
+        };
         match decision {
-            Decision::Continue { from, .. } if !node.replication.can_follow(&feed.state, from) => {
+            Decision::Continue { from, .. } if !node.can_follow_from(&feed.state, from) => {
                 reason = "the log holds commands that this replica's version does not know".to_owned();
                 node.stats.sync_partial_err += 1;
                 tracing::info!("Partial resynchronization not accepted for replica {peer}: {reason}");
@@ -206,18 +217,34 @@ pub(crate) fn psync(node: &mut Node, session: &mut Session, args: Args<'_>) {
                     return session.reply.error("ERR PSYNC has no place here");
                 }
                 feed.sent = from;
+                let reaches_back = from < node.replication.log.first();
+                feed.reach = reaches_back.then(Default::default);
                 session.reply.raw(&reply);
                 node.replication.name_is_told();
                 node.stats.sync_partial_ok += 1;
                 let missing = node.replication.log.end().since(from);
-                let text = format!("the log covers the {missing} bytes that were missing");
+                let text = if reaches_back {
+                    let older = node.replication.log.first().since(from);
+                    format!(
+                        "the append only files hold the {missing} bytes that were missing, {older} of which memory does not"
+                    )
+                } else {
+                    format!("the log covers the {missing} bytes that were missing")
+                };
                 let log = &mut node.replication.sync_log;
                 let record = log.begin(node.now, Side::ToReplica, &peer, false, text);
                 if let Some(record) = log.get_mut(record) {
                     record.bytes = missing;
                 }
-                log.end(record, node.now, Outcome::Done);
+                if reaches_back {
+                    feed.record = Some(record);
+                } else {
+                    log.end(record, node.now, Outcome::Done);
+                }
                 node.replication.replicas.push(session.conn);
+                if reaches_back {
+                    node.begin_reaching_back();
+                }
                 tracing::info!(
                     "Partial resynchronization request from {} accepted. Sending {} bytes of backlog starting from offset {}.",
                     session.peer.addr,
@@ -230,12 +257,15 @@ pub(crate) fn psync(node: &mut Node, session: &mut Session, args: Args<'_>) {
             Decision::Full { reason: why } => {
                 reason = why.to_string();
                 if let FullReason::TooOld { applied, .. } = why {
+                    if let Some(files) = node.why_out_of_reach() {
+                        reason = format!("{reason}; {files}");
+                    }
                     backlog_needed = Some(node.replication.log.end().since(applied));
                 }
                 if request.id.is_some() {
                     node.stats.sync_partial_err += 1;
                     tracing::info!(
-                        "Partial resynchronization not accepted for replica {}: {why}",
+                        "Partial resynchronization not accepted for replica {}: {reason}",
                         session.peer.addr
                     );
                 } else {

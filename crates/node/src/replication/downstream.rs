@@ -193,6 +193,9 @@ impl Node {
         tracing::info!("Connection with replica {} lost.", peer.addr);
         self.note_hung_up(&feed);
         self.hold_for_return(&feed);
+        if feed.reach.is_some() {
+            self.reader_gone(conn);
+        }
         self.channel_gone(conn);
         if let Some(record) = feed.record.filter(|_| !(feed.record_shared && feed.payload_complete)) {
             let outcome = match feed.state.rdb_only() && feed.payload_complete {
@@ -383,7 +386,7 @@ impl Node {
             let Some(feed) = session.replica.as_mut().filter(|feed| feed.state.is_online()) else { continue };
             let behind = end.0.saturating_sub(feed.sent.0);
             let is_over = |limit: u64, behind: u64| limit > 0 && behind > limit.max(backlog);
-            if feed.catching_up {
+            if feed.catching_up || feed.reach.is_some() {
                 // What was written while it was given everything is no fault of its own.
                 feed.look_whether_up(end, backlog);
                 continue;

@@ -6,6 +6,7 @@ use backlog::{Log, Offset};
 use psync::master::{Phase, ReplicaState, SnapshotForm};
 
 use super::lag::{Acknowledged, Growth, Lag};
+use super::reach::ReachBack;
 use super::synclog::SyncId;
 use crate::session::PayloadQueue;
 
@@ -35,8 +36,12 @@ pub(crate) struct ReplicaFeed {
     pub sent_beside: Option<Offset>,
     /// It has not come up to the stream since it began: the limits of its output do not hold yet.
     pub catching_up: bool,
-    /// What follows `sent`, read back from the spill.
+    /// It is fed from the append only files, and the log is not kept for it.
+    pub reach: Option<ReachBack>,
+    /// What follows `sent`, read back from the spill or from the files.
     pub read_back: PayloadQueue,
+    /// It has come up to memory from the files.
+    pub was_behind_memory: bool,
     /// More of that is being read.
     pub reads_back: bool,
     /// How late it was when it acknowledged last.
@@ -59,6 +64,8 @@ impl ReplicaFeed {
             payload_sent: 0,
             sent_beside: None,
             catching_up: true,
+            reach: None,
+            was_behind_memory: false,
             read_back: PayloadQueue::default(),
             reads_back: false,
             acknowledged: Acknowledged::default(),
@@ -79,7 +86,7 @@ impl ReplicaFeed {
             // Nothing, or not yet.
         } else if !self.read_back.is_empty() {
             slices.extend(self.read_back.slices().take(MAX_SLICES));
-        } else if let Some(stream) = log.slices(self.sent) {
+        } else if let Some(stream) = log.slices(self.sent).filter(|_| self.reach.is_none()) {
             let mut left = limit.since(self.sent) as usize;
             slices.extend(stream.take(MAX_SLICES).map_while(|slice| {
                 let now = slice.len().min(left);
@@ -109,11 +116,14 @@ impl ReplicaFeed {
     pub fn lags(&self, log: &Log, limit: Offset) -> bool {
         self.state.takes_stream()
             && self.sent < limit
-            && (!self.read_back.is_empty() || self.sent >= log.first_in_memory())
+            && (!self.read_back.is_empty() || self.reach.is_none() && self.sent >= log.first_in_memory())
     }
 
     /// Looks whether it has come up to the stream: it lacks no more than the backlog holds anyway, so that it can be lost and come back.
     pub fn look_whether_up(&mut self, end: Offset, backlog: u64) {
+        if self.reach.is_some() {
+            return;
+        }
         let lacks = self.needs_from().map_or(0, |from| end.since(from));
         self.catching_up = self.catching_up && lacks > backlog;
     }
@@ -136,6 +146,11 @@ impl ReplicaFeed {
         [self.sent, received.max(applied).min(self.sent.max(applied)), applied]
     }
 
+    /// What it is sent next stands here.
+    pub fn stands_at(&self) -> Option<Offset> {
+        if self.reach.is_some() { Some(self.has_to()) } else { self.needs_from() }
+    }
+
     /// Up to here it has been sent everything, or what it is sent has been read back.
     pub fn has_to(&self) -> Offset {
         Offset(self.sent.0 + self.read_back.len() as u64)
@@ -145,7 +160,14 @@ impl ReplicaFeed {
     /// for what it has not acknowledged. One that has not loaded its payload throws away what came beside it, and who wants the snapshot
     /// only needs nothing.
     pub fn needs_from(&self) -> Option<Offset> {
+        if self.reach.is_some() {
+            return None;
+        }
         let base = self.state.base().filter(|_| !self.state.rdb_only())?;
+        if self.was_behind_memory {
+            // What it lacks of that it would find in the files again.
+            return Some(self.has_to());
+        }
         if !self.catching_up || self.state.is_legacy() {
             return Some(self.sent);
         }

@@ -58,6 +58,13 @@ impl Replication {
 }
 
 impl Node {
+    /// As [`Replication::can_follow`], of a position that may lie before the log: what stood in files that were history at the start nobody
+    /// has looked at.
+    pub(crate) fn can_follow_from(&self, state: &ReplicaState, from: backlog::Offset) -> bool {
+        let in_files = from < self.replication.log.first() && from < self.aof.reach.seen_from();
+        self.replication.can_follow(state, from) && (!in_files || state.reader().knows_field_expiry())
+    }
+
     /// Whether no field of a hash expires: what every form of a snapshot holds.
     pub(crate) fn is_plain(&self) -> bool {
         self.keyspace.timed_hashes() == 0
@@ -140,7 +147,7 @@ impl Node {
         let unfit: Vec<ConnId> = self
             .feeds()
             .filter(|(_, feed)| {
-                feed.needs_from().is_some_and(|from| !self.replication.can_follow(&feed.state, from))
+                feed.stands_at().is_some_and(|from| !self.replication.can_follow(&feed.state, from))
             })
             .map(|(session, _)| session.conn)
             .collect();

@@ -11,6 +11,7 @@ pub(crate) mod held;
 pub(crate) mod lag;
 mod lineage;
 mod omitted;
+mod reach;
 pub(crate) mod second;
 mod spill;
 pub(crate) mod synclog;
@@ -27,6 +28,7 @@ use crate::snapshot::SnapshotIdentity;
 use failover::Failover;
 use lineage::{Quiet, Untouched};
 use omitted::Omitted;
+use reach::FileReads;
 use spill::Spill;
 use synclog::SyncLog;
 use transfer::{Bucket, Source, Transfer};
@@ -84,6 +86,8 @@ pub(crate) struct Replication {
     pub growth: lag::Growth,
     /// What memory may not hold of the log.
     pub spill: Spill,
+    /// What memory does not hold any more, and files do.
+    pub file_reads: FileReads,
     /// Full synchronisations that use two connections.
     pub channels: Channels<ConnId>,
     /// Why replicas that were told to use a second connection need a snapshot.
@@ -128,6 +132,7 @@ impl Replication {
             transfers: Vec::new(),
             growth: lag::Growth::default(),
             spill: Spill::default(),
+            file_reads: FileReads::default(),
             channels: Channels::default(),
             reasons: channels::Reasons::default(),
             source: None,

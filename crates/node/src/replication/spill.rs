@@ -87,6 +87,9 @@ impl Node {
         if behind > memory || self.replication.spill.job.is_some() {
             self.look_after_spill(behind, memory);
         }
+        if self.replication.file_reads.is_in_use() {
+            self.look_after_reach();
+        }
     }
 
     /// Bytes of the log that are held in memory for replicas that are being synchronised. The backlog is kept anyway.
@@ -190,7 +193,7 @@ impl Node {
         let border = self.replication.log.first_in_memory();
         let due: Vec<(ConnId, Offset)> = self
             .feeds()
-            .filter(|(_, feed)| feed.state.takes_stream() && !feed.reads_back)
+            .filter(|(_, feed)| feed.state.takes_stream() && !feed.reads_back && feed.reach.is_none())
             .filter(|(_, feed)| feed.read_back.len() <= READ_AHEAD / 2 && feed.has_to() < border)
             .map(|(session, feed)| (session.conn, feed.has_to()))
             .collect();
@@ -240,7 +243,7 @@ impl Node {
         let border = self.replication.log.first_in_memory();
         let lost: Vec<ConnId> = self
             .feeds()
-            .filter(|(_, feed)| feed.state.base().is_some() && feed.sent < border)
+            .filter(|(_, feed)| feed.state.base().is_some() && feed.reach.is_none() && feed.has_to() < border)
             .map(|(session, _)| session.conn)
             .collect();
         for conn in lost {

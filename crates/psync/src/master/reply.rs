@@ -1,6 +1,6 @@
 //! The lines that a master answers PSYNC with.
 
-use backlog::{History, Log};
+use backlog::{Continuation, History, Log};
 
 use crate::replica::Resume;
 use crate::wire::LINEAGE_UNKNOWN;
@@ -42,10 +42,19 @@ pub fn continue_line(id: &ReplicationId, capabilities: Capabilities) -> Vec<u8> 
     if capabilities.psync2 { format!("+CONTINUE {id}\r\n").into_bytes() } else { b"+CONTINUE\r\n".to_vec() }
 }
 
-/// The answer to `REPLCONF lineage`: the first of the names that can be continued here.
+/// The answer to `REPLCONF lineage`: the first of the names that can be continued here. `reaches` says of a position before the log
+/// whether what follows it can be had from elsewhere.
 #[must_use]
-pub fn lineage_line(offers: &[Resume], history: &History, log: &Log) -> Vec<u8> {
-    let possible = |offer: &&Resume| history.can_continue(&offer.id, offer.applied, log).is_possible();
+pub fn lineage_line(
+    offers: &[Resume],
+    history: &History,
+    log: &Log,
+    reaches: impl Fn(Offset) -> bool,
+) -> Vec<u8> {
+    let possible = |offer: &&Resume| match history.can_continue(&offer.id, offer.applied, log) {
+        Continuation::TooOld { .. } => reaches(offer.applied),
+        continuation => continuation.is_possible(),
+    };
     match offers.iter().find(possible) {
         Some(offer) => format!("+{offer}\r\n").into_bytes(),
         None => [LINEAGE_UNKNOWN, b"\r\n"].concat(),
@@ -69,13 +78,16 @@ mod tests {
         history.promote(name("b"), Offset(100));
         let log = Log::new(Offset(100), 1 << 20);
         let offer = |c, at| Resume { id: name(c), applied: Offset(at) };
-        let line = |offers: &[Resume]| String::from_utf8(lineage_line(offers, &history, &log)).expect("text");
+        let line = |offers: &[Resume]| {
+            String::from_utf8(lineage_line(offers, &history, &log, |at| at == Offset(90))).expect("text")
+        };
         assert_eq!(
             line(&[offer("x", 100), offer("a", 100), offer("b", 100)]),
             format!("+{}:100\r\n", name("a"))
         );
         assert_eq!(line(&[offer("a", 101), offer("a", 100)]), format!("+{}:100\r\n", name("a")));
         assert_eq!(line(&[offer("a", 101), offer("b", 99)]), "+NONE\r\n");
+        assert_eq!(line(&[offer("x", 90), offer("b", 90)]), format!("+{}:90\r\n", name("b")));
         assert_eq!(
             continue_line(&id, Capabilities { eof: true, ..Capabilities::default() }),
             b"+CONTINUE\r\n"

@@ -104,6 +104,8 @@ impl Engine {
                 self.jobs.spill(job, Task::Read { conn, from, len });
             }
             Action::TrimSpill { job, before } => self.jobs.spill(job, Task::Trim(before)),
+            Action::ReadAof(read) => self.jobs.read_aof(read),
+            Action::EndAofReads { job, conn } => self.jobs.end_aof_reads(job, conn),
             Action::Load(job) => self.jobs.load(*job),
             Action::LoadChunk { job, bytes } => self.jobs.chunk(job, bytes),
             Action::LoadEnd(job) => self.jobs.end(job),

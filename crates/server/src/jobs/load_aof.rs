@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use aof::{Approach, Item, Manifest, NamePattern, Point, Reader, Step, Tail, Unreachable};
+use aof::{Approach, Item, Manifest, Name, NamePattern, PartFile, Point, Reader, Step, Tail, Unreachable};
 use bytes::Bytes;
 use node::snapshot::LoadOptions;
 use node::{AofChunk, AofItem, AofSummary, Completion, LoadError, LoadProgress, Recovery};
@@ -31,6 +31,8 @@ pub(super) struct Files {
     pub cut_is_fine: bool,
     /// What lies beyond this is left out, and kept aside.
     pub until: Option<Point>,
+    /// Files that are history already are looked through as well.
+    pub past: bool,
 }
 
 /// The job was cancelled, or something is wrong.
@@ -121,6 +123,11 @@ fn load(
     };
     let count = manifest.parts().count();
     let (mut keep, mut ended, mut bytes) = (0, false, 0);
+    if files.past {
+        for part in past_increments(&manifest, &files.name) {
+            loading.past(&files.folder.join(&part.name), &part.name)?;
+        }
+    }
     if manifest.base.is_none() {
         handle.complete(Completion::AofBase(None));
     }
@@ -190,6 +197,14 @@ fn unreachable_point(path: &Path, error: &Unreachable) -> LoadError {
     LoadError::Corrupt(format!("The append only file {} cannot be taken back: {error}", path.display()))
 }
 
+/// The increments that are history already, in their order. What else is, is a base, and holds no part of the stream.
+fn past_increments<'a>(manifest: &'a Manifest, name: &str) -> Vec<&'a PartFile> {
+    let is_increment = |part: &&PartFile| NamePattern(name).file(Name::Increment(part.seq)) == part.name;
+    let mut parts: Vec<_> = manifest.history.iter().filter(is_increment).collect();
+    parts.sort_by_key(|part| part.seq);
+    parts
+}
+
 struct Loading<'a> {
     handle: &'a Handle,
     /// The next chunk.
@@ -223,8 +238,48 @@ impl Loading<'_> {
                 self.handle.complete(Completion::AofBase(None));
             }
         }
-        self.items.push(AofItem::File(name.to_owned()));
+        self.items.push(AofItem::File { name: name.to_owned(), len: source.len() as u64 });
         self.increment(&mut source, path, from, is_base)
+    }
+
+    /// Looks through a file that is history already: its lines may be of use.
+    fn past(&mut self, path: &Path, name: &str) -> Result<(), End> {
+        match self.past_lines(path, name) {
+            Ok(()) => Ok(()),
+            Err(End::Cancelled) => Err(End::Cancelled),
+            Err(End::Failed(error)) => {
+                self.items.push(AofItem::PastFailed(error.to_string()));
+                Ok(())
+            }
+        }
+    }
+
+    fn past_lines(&mut self, path: &Path, name: &str) -> Result<(), End> {
+        let file = File::open(path).map_err(|error| io_error(path, &error))?;
+        let mut source = Source::new(&file, path)?;
+        self.items.push(AofItem::Past { name: name.to_owned(), len: source.len() as u64 });
+        let (mut reader, mut at) = (Reader::new(), 0);
+        loop {
+            let step = reader
+                .next(&source.bytes()[at..])
+                .map_err(|damage| LoadError::Corrupt(format!("{}: {damage}", path.display())))?;
+            match step {
+                Step::Item { item, len } => {
+                    if let Item::Annotation(line) = item {
+                        self.items.push(AofItem::Line { line, at: at as u64 });
+                    }
+                    at += len;
+                    if self.items.len() >= CHUNK_ITEMS {
+                        self.flush()?;
+                    }
+                }
+                Step::NeedsMore => {
+                    if !source.read_on().map_err(|error| io_error(path, &error))? {
+                        return Ok(());
+                    }
+                }
+            }
+        }
     }
 
     /// Loads the snapshot in front of a file; gives its length.
@@ -286,7 +341,7 @@ impl Loading<'_> {
                     let begins = at as u64;
                     at += len;
                     match item {
-                        Item::Annotation(line) => self.items.push(AofItem::Line(line)),
+                        Item::Annotation(line) => self.items.push(AofItem::Line { line, at: begins }),
                         Item::Commands { bytes, in_span } => {
                             self.commands.extend_from_slice(bytes);
                             self.items.push(AofItem::Commands { at: begins, len: bytes.len(), in_span });

@@ -78,6 +78,7 @@ fn name(what: &Completion) -> &'static str {
         Completion::FileReplaced(_) => "a replaced file",
         Completion::Spilled(_) => "a kept piece of the log",
         Completion::SpillRead { .. } => "a piece of the log",
+        Completion::AofRead { .. } => "a piece of the stream",
     }
 }
 

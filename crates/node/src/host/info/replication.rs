@@ -39,6 +39,14 @@ pub(super) fn write(node: &Node, _: &Session, report: &mut Report) {
     report
         .put("repl_backlog_first_byte_offset", if active { replication.log.first().next_byte() } else { 0 });
     report.put("repl_backlog_histlen", replication.log.len());
+    let reach = node.reach_first();
+    report.flag("repl_backlog_aof_active", reach.is_some());
+    report.put("repl_backlog_aof_first_byte_offset", reach.map_or(0, backlog::Offset::next_byte));
+    let before_memory = reach.map_or(0, |first| replication.log.first_in_memory().since(first));
+    report.put("repl_backlog_aof_bytes", before_memory);
+    report.put("repl_backlog_aof_syncs", replication.file_reads.syncs);
+    report.put("repl_backlog_aof_read_bytes", replication.file_reads.bytes);
+    report.put("repl_backlog_aof_errors", replication.file_reads.errors);
     report.put("repl_spill_bytes", replication.log.in_spill());
     report.put("repl_spill_written_bytes", replication.spill.written);
     report.put("repl_spill_errors", replication.spill.errors);

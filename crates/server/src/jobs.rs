@@ -178,13 +178,17 @@ impl Jobs {
             let handle = Handle { id, control: Arc::default(), events: self.events.clone() };
             ReaderThread::start(handle, self.dispatch.clone())
         });
-        thread.send(Task::Read(read));
+        if let Err(Task::Read(read)) = thread.send(Task::Read(read)) {
+            let result = Err("there is no thread to read it".to_owned());
+            let what = Completion::AofRead { conn: read.conn, from: read.from, result };
+            self.events.send(Event::Job(id, what));
+        }
     }
 
     /// Nothing more is read for this replica.
     pub fn end_aof_reads(&mut self, id: JobId, conn: ConnId) {
         if let Some(thread) = self.readers.get(&id) {
-            thread.send(Task::End(conn));
+            let _ = thread.send(Task::End(conn));
         }
     }
 

@@ -140,7 +140,7 @@ impl Node {
             dump: self.rdb_path(),
             cut_is_fine: settings.aof_load_truncated,
             until: self.wants_recovery().filter(|_| starts),
-            past: settings.repl_backlog_aof,
+            past: settings.repl_backlog_aof && starts,
         }
     }
 

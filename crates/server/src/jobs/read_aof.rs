@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
@@ -47,7 +48,12 @@ impl ReaderThread {
                     match task {
                         Task::End(conn) => readings.end(conn),
                         Task::Read(read) => {
-                            let result = readings.read(&read);
+                            // What a panic leaves half done is this replica's place in its file.
+                            let result = catch_unwind(AssertUnwindSafe(|| readings.read(&read)));
+                            let result = result.unwrap_or_else(|_| {
+                                readings.end(read.conn);
+                                Err("an internal error, see the log".to_owned())
+                            });
                             let (conn, from) = (read.conn, read.from);
                             handle.complete(Completion::AofRead { conn, from, result });
                         }
@@ -56,14 +62,14 @@ impl ReaderThread {
             });
         });
         if let Err(error) = spawned {
-            // What is asked for is not answered; the replicas give up when nothing comes.
             tracing::warn!("The append only files cannot be read: no thread: {}", reason(&error));
         }
         ReaderThread { tasks, control }
     }
 
-    pub fn send(&self, task: Task) {
-        let _ = self.tasks.send(task);
+    /// Hands something over; gives it back if there is no thread.
+    pub fn send(&self, task: Task) -> Result<(), Task> {
+        self.tasks.send(task).map_err(|refused| refused.0)
     }
 }
 

@@ -84,6 +84,7 @@ impl Event {
             Event::AofStep { machine, .. } => mix(fingerprint, 0x500 + *machine as u64),
             Event::Tick { machine, .. } => mix(fingerprint, 0x600 + *machine as u64),
             Event::ClientStep { client } => mix(fingerprint, 0x700 + *client as u64),
+            Event::ReadAof { machine, .. } => mix(fingerprint, 0x900 + *machine as u64),
             Event::Start { machine } => mix(fingerprint, 0x800 + *machine as u64),
         }
     }

@@ -209,7 +209,7 @@ impl World {
                     return None;
                 }
                 let what = state.readings.read(&state.disk, &read, &mut self.rng);
-                if let Completion::AofRead { result: Ok(stream), .. } = &what {
+                if let node::Completion::AofRead { result: Ok(stream), .. } = &what {
                     self.read_from_files += stream.bytes.len() as u64;
                 }
                 if let Some(node) = &mut state.node {

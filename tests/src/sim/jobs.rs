@@ -132,7 +132,8 @@ impl World {
     pub(super) fn load(&mut self, index: usize, job: node::LoadJob) {
         if let LoadSource::Aof { folder, name, dump, past, .. } = &job.source {
             let state = &mut self.machines[index];
-            let done = super::aof::load(&mut state.disk, folder, name, *past, job.options.clone(), &mut self.rng);
+            let done =
+                super::aof::load(&mut state.disk, folder, name, *past, job.options.clone(), &mut self.rng);
             let Some(done) = done else {
                 let source = LoadSource::File(dump.clone());
                 return self.load(index, node::LoadJob { source, ..job });

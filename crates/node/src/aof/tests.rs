@@ -313,7 +313,10 @@ fn a_flush_that_fails_at_the_start_is_tried_again() {
         node.actions();
         node.advance_ms(1100);
         let asked = node.actions();
-        assert!(asked.iter().any(|action| matches!(action, Action::Aof(AofWork::Sync))), "{policy}: {asked:?}");
+        assert!(
+            asked.iter().any(|action| matches!(action, Action::Aof(AofWork::Sync))),
+            "{policy}: {asked:?}"
+        );
         assert!(node.run(&["PING"]).starts_with("-LOADING"));
         synced(&mut node, upto);
         assert_eq!(node.run(&["PING"]), "+PONG\r\n", "{policy}");

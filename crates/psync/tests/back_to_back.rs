@@ -62,7 +62,12 @@ impl Master {
                 b"REPLCONF" => match self.state.replconf(now, args[1..].iter().copied()) {
                     Ok(Replconf::Ok) => self.output.extend_from_slice(b"+OK\r\n"),
                     Ok(Replconf::Lineage(offers)) => {
-                        self.output.extend_from_slice(&lineage_line(&offers, &self.history, &self.log));
+                        self.output.extend_from_slice(&lineage_line(
+                            &offers,
+                            &self.history,
+                            &self.log,
+                            |_| false,
+                        ));
                     }
                     Ok(Replconf::RdbClient(_)) => panic!("one connection is enough"),
                     Ok(Replconf::Ack { .. }) | Ok(Replconf::GetAck) => {}

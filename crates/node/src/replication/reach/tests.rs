@@ -17,7 +17,7 @@ struct Disk {
     written: Offset,
     readers: BTreeMap<ConnId, (PathBuf, StreamReader)>,
     /// Replies that are not given yet.
-    waiting: Vec<Box<AofRead>>,
+    waiting: Vec<AofRead>,
     slow: bool,
     reads: u64,
 }
@@ -42,7 +42,7 @@ impl Disk {
             Action::Save(save) => {
                 node.complete(save.id, Completion::Saved(Ok(SaveReport { bytes: 100, keys: 0 })));
             }
-            Action::ReadAof(read) if self.slow => self.waiting.push(read),
+            Action::ReadAof(read) if self.slow => self.waiting.push(*read),
             Action::ReadAof(read) => self.read(node, &read),
             Action::EndAofReads { conn, .. } => {
                 self.readers.remove(&conn);

@@ -427,6 +427,63 @@ fn killed_again_and_again() {
     }
 }
 
+#[test]
+fn what_clients_write_to_a_replica_survives_with_its_position() {
+    let master = Server::tandem().unsaved().start();
+    let mut replica = keeping().args(&["--replica-read-only", "no"]).follow(&master).start();
+    replica.wait_for_link();
+    wait_eq("0", || replica.info("aof_rewrite_in_progress"));
+    master.ok(&["SELECT 1", "SET a 1", "SET both 1"]);
+    replica.wait_for_offset_of(&master);
+    let mut client = replica.client();
+    for line in
+        ["SET own 1 EX 1000", "SELECT 1", "APPEND both 2", "MULTI", "SELECT 2", "INCR n", "INCR n", "EXEC"]
+    {
+        assert!(!client.run(line).starts_with('-'), "{line}");
+    }
+    assert_eq!(client.run("EVAL return(redis.call([[rpush]],[[list]],[[x]],[[y]])) 0"), "2");
+    master.ok(&["SELECT 1", "SET b 1"]);
+    assert_eq!(master.run("APPEND both x"), "1");
+    let mut in_one = master.client();
+    assert_eq!(in_one.run("SELECT 1"), "OK");
+    assert_eq!(in_one.run("APPEND both 3"), "2");
+    replica.wait_for_offset_of(&master);
+    for stops in [false, true] {
+        if stops {
+            assert!(replica.terminate().success());
+        } else {
+            replica.kill();
+        }
+        replica.start_again();
+        replica.wait_for_link();
+        let mut client = replica.client();
+        assert_eq!(client.run("GET own"), "1");
+        assert_eq!(client.run("SELECT 1"), "OK");
+        assert_eq!(client.run("MGET a b both"), "[1 1 123]");
+        assert_eq!(client.run("SELECT 2"), "OK");
+        assert_eq!(client.run("GET n"), "2");
+        assert_eq!(client.run("LRANGE list 0 -1"), "[x y]");
+        assert_eq!(replica.info("slave_expires_tracked_keys"), "1");
+        assert_eq!(
+            client.run("EVAL return(redis.call([[incr]],[[again]])) 0"),
+            if stops { "2" } else { "1" }
+        );
+    }
+    assert_eq!(given(&master), (1, 2), "what it was written by others is no reason to begin anew");
+    // Others read it like any commands.
+    if let Some(program) = redis_server() {
+        assert!(replica.terminate().success());
+        let theirs = Launch::new(&program).unsaved().args(&["--appendonly", "yes"]);
+        copy(&replica.path("appendonlydir"), &theirs.dir().join("appendonlydir"));
+        let peer = theirs.start();
+        let mut client = peer.client();
+        assert_eq!(client.run("SELECT 1"), "OK");
+        assert_eq!(client.run("MGET a b both"), "[1 1 123]");
+        assert_eq!(client.run("SELECT 2"), "OK");
+        assert_eq!(client.run("MGET n again"), "[2 2]");
+    }
+}
+
 /// A replica that may write no file larger than 64 KiB.
 fn with_a_small_disk(master: &Server, ignores: &str) -> Server {
     let script = "trap '' XFSZ; ulimit -f 64; exec \"$@\"";

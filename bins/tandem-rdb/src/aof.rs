@@ -6,7 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use ::aof::{Annotation, Approach, FileKind, Item, Manifest, Point, Reader, Step, Tail};
+use ::aof::{Annotation, Approach, FileKind, Item, Manifest, Origin, Point, Reader, Step, Tail};
 use anyhow::{Context as _, Result, bail};
 
 use crate::Outcome;
@@ -74,33 +74,32 @@ struct Seen {
     history: Option<String>,
     offset: u64,
     unix_ms: u64,
-    /// The span that is being read has so many bytes left.
-    left: u64,
 }
 
 impl Seen {
     fn note(&mut self, item: &Item<'_>) {
         match item {
-            Item::Commands { bytes, in_span } => {
-                self.bytes += bytes.len() as u64;
-                if *in_span {
-                    self.offset += bytes.len() as u64;
-                    self.left = self.left.saturating_sub(bytes.len() as u64);
-                } else {
-                    self.foreign_bytes += bytes.len() as u64;
+            Item::Commands { bytes, origin } => {
+                let len = bytes.len() as u64;
+                self.bytes += len;
+                match origin {
+                    Origin::History => self.offset += len,
+                    Origin::Local => {}
+                    Origin::Unknown => self.foreign_bytes += len,
                 }
             }
             Item::Annotation(Annotation::History(history)) => {
                 self.history = Some(history.id.to_string());
-                (self.offset, self.unix_ms, self.left) = (history.offset.0, history.unix_ms, 0);
+                (self.offset, self.unix_ms) = (history.offset.0, history.unix_ms);
             }
             Item::Annotation(Annotation::Span(span)) => {
                 self.spans += 1;
-                (self.offset, self.unix_ms, self.left) = (span.offset.0, span.unix_ms, span.len);
+                (self.offset, self.unix_ms) = (span.offset.0, span.unix_ms);
             }
             Item::Annotation(Annotation::End { offset, unix_ms, .. }) => {
                 (self.offset, self.unix_ms) = (offset.0, *unix_ms);
             }
+            Item::Annotation(Annotation::Local { unix_ms, .. }) => self.unix_ms = *unix_ms,
             Item::Annotation(Annotation::Time { unix_s }) => self.unix_ms = unix_s.saturating_mul(1000),
             Item::Annotation(Annotation::Ancestor(_) | Annotation::Unknown) => {}
         }

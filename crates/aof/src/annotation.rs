@@ -8,11 +8,12 @@
 //! #TANDEM history <replication id> <offset> <database> <time> <crc>
 //! #TANDEM ancestor <replication id> <offset> <crc>
 //! #TANDEM span <offset> <time> <length> <crc>
+//! #TANDEM local <time> <length> <crc>
 //! #TANDEM end <offset> <time> <database> <master|replica> <crc>
 //! ```
 //!
 //! Times are in milliseconds since the Unix epoch. The checksum is the CRC-64/XZ of the line up to and without its last word; that of
-//! a span goes on over the commands that the span announces.
+//! a span, or of a local line, goes on over the commands that it announces.
 
 use backlog::{Offset, PastHistory, ReplicationId};
 use nom::branch::alt;
@@ -65,6 +66,13 @@ pub enum Annotation {
     Ancestor(PastHistory),
     /// The commands that follow.
     Span(Span),
+    /// Commands follow that clients have written to a replica: they are part of the dataset and of no history, and change no offset.
+    Local {
+        /// When they were written.
+        unix_ms: u64,
+        /// How many bytes they are.
+        len: u64,
+    },
     /// Writing ended here in good order: nothing that anybody has been told lies beyond this offset.
     End {
         /// Where the history stands.
@@ -100,7 +108,7 @@ pub enum BadAnnotation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Line<'a> {
     pub annotation: Annotation,
-    /// Of a span: what its checksum begins with, and what it shall be.
+    /// Of a span, or a local line: what its checksum begins with, and what it shall be.
     pub span_crc: Option<(&'a [u8], u64)>,
 }
 
@@ -112,8 +120,9 @@ pub(crate) fn parse(line: &[u8]) -> Result<Line<'_>, BadAnnotation> {
         return plain(unix_s.map_or(Annotation::Unknown, |unix_s| Annotation::Time { unix_s }));
     }
     let Some(words) = line.strip_prefix(PREFIX) else { return plain(Annotation::Unknown) };
-    let is_known =
-        [&b"history "[..], b"ancestor ", b"span ", b"end "].iter().any(|word| words.starts_with(word));
+    let is_known = [&b"history "[..], b"ancestor ", b"span ", b"local ", b"end "]
+        .iter()
+        .any(|word| words.starts_with(word));
     if !is_known {
         return plain(Annotation::Unknown);
     }
@@ -121,7 +130,7 @@ pub(crate) fn parse(line: &[u8]) -> Result<Line<'_>, BadAnnotation> {
     let (text, crc) = line.split_at(cut.ok_or(BadAnnotation::Malformed)?);
     let (_, crc) = hex(crc).map_err(|_| BadAnnotation::Malformed)?;
     let (_, annotation) = body(&text[PREFIX.len()..]).map_err(|_| BadAnnotation::Malformed)?;
-    if let Annotation::Span(_) = annotation {
+    if let Annotation::Span(_) | Annotation::Local { .. } = annotation {
         return Ok(Line { annotation, span_crc: Some((text, crc)) });
     }
     if checksum::of([text]) != crc {
@@ -130,7 +139,7 @@ pub(crate) fn parse(line: &[u8]) -> Result<Line<'_>, BadAnnotation> {
     plain(annotation)
 }
 
-/// Appends the line with its end; that of a span with the checksum of these commands.
+/// Appends the line with its end; that of a span, or a local one, with the checksum of these commands.
 pub(crate) fn encode(out: &mut Vec<u8>, annotation: &Annotation, commands: &[&[u8]]) {
     let text = match annotation {
         Annotation::History(History { id, offset, db, unix_ms }) => {
@@ -138,6 +147,7 @@ pub(crate) fn encode(out: &mut Vec<u8>, annotation: &Annotation, commands: &[&[u
         }
         Annotation::Ancestor(PastHistory { id, valid_to }) => format!("#TANDEM ancestor {id} {valid_to} "),
         Annotation::Span(Span { offset, unix_ms, len }) => format!("#TANDEM span {offset} {unix_ms} {len} "),
+        Annotation::Local { unix_ms, len } => format!("#TANDEM local {unix_ms} {len} "),
         Annotation::End { offset, unix_ms, db, replica } => {
             let role = if *replica { "replica" } else { "master" };
             format!("#TANDEM end {offset} {unix_ms} {db} {role} ")
@@ -172,6 +182,7 @@ fn body(words: &[u8]) -> Parse<'_, Annotation> {
                 Annotation::Span(Span { offset, unix_ms, len })
             }),
         ),
+        preceded(tag("local "), map((word, word), |(unix_ms, len)| Annotation::Local { unix_ms, len })),
         preceded(
             tag("end "),
             map((offset, word, db, role), |(offset, unix_ms, db, replica)| Annotation::End {

@@ -41,6 +41,6 @@ pub use annotation::{Annotation, BadAnnotation, History, MAX_LINE, Span};
 pub use commands::{Command, Commands};
 pub use manifest::{FileKind, Manifest, ManifestError, Name, NamePattern, PartFile};
 pub use point::{Approach, Point, Unreachable};
-pub use reader::{Damage, DamageKind, Item, Reader, Step, Tail};
+pub use reader::{Damage, DamageKind, Item, Origin, Reader, Step, Tail};
 pub use stream::{Source, StreamError, StreamReader};
 pub use writer::Writer;

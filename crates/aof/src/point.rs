@@ -9,7 +9,7 @@ use nom::combinator::{all_consuming, opt, verify};
 use nom::sequence::preceded;
 
 use crate::annotation::Annotation;
-use crate::reader::Item;
+use crate::reader::{Item, Origin};
 
 /// A moment in the life of a dataset: a time, an offset of its history, or whichever of the two comes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -174,10 +174,11 @@ impl Approach {
     pub fn comes_before(&mut self, at: u64, item: &Item<'_>) -> Result<bool, Unreachable> {
         let until_ms = self.point.unix_ms.unwrap_or(u64::MAX);
         match item {
-            Item::Commands { bytes, in_span: true } => {
+            Item::Commands { bytes, origin: Origin::History } => {
                 self.begun = true;
                 self.offset = self.offset.map(|offset| offset + bytes.len() as u64);
             }
+            Item::Commands { origin: Origin::Local, .. } => self.begun = true,
             // It stands in front of a history for those who know nothing of histories.
             Item::Commands { bytes, .. } if is_select(bytes) => {}
             Item::Commands { .. } => {
@@ -204,6 +205,13 @@ impl Approach {
                 self.offset = Some(span.offset.0);
                 self.stamp = Stamp::Own;
                 self.tells_time(span.unix_ms);
+            }
+            Item::Annotation(Annotation::Local { unix_ms, .. }) => {
+                if *unix_ms > until_ms {
+                    return self.beyond();
+                }
+                self.stamp = Stamp::Own;
+                self.tells_time(*unix_ms);
             }
             Item::Annotation(Annotation::History(history)) => {
                 let is_first = !self.begun && self.has_base;

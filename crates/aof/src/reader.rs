@@ -20,11 +20,22 @@ pub enum Item<'a> {
     Commands {
         /// Their bytes.
         bytes: &'a [u8],
-        /// They are part of a span: their offset is known.
-        in_span: bool,
+        /// Whose they are.
+        origin: Origin,
     },
     /// A line about them.
     Annotation(Annotation),
+}
+
+/// Whose commands are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// They are part of a span: the history has them, and their offset is known.
+    History,
+    /// They were written to a replica by its own clients: no history has them.
+    Local,
+    /// Somebody else has appended them: nobody knows their offset.
+    Unknown,
 }
 
 /// What [`Reader::next`] has found.
@@ -103,6 +114,7 @@ pub struct Tail {
 
 /// The span that is being read; there is none that has nothing left.
 struct OpenSpan {
+    origin: Origin,
     digest: Digest,
     expected: u64,
     begins: u64,
@@ -202,27 +214,29 @@ impl Reader {
         }
         let len = end + 1;
         self.position += len as u64;
+        let announced = match line.annotation {
+            Annotation::Span(span) => Some((span.len, Origin::History)),
+            Annotation::Local { len, .. } => Some((len, Origin::Local)),
+            _ => None,
+        };
+        if let Some(((len, origin), (text, expected))) = announced.zip(line.span_crc) {
+            let mut digest = Digest::new();
+            digest.write(text);
+            self.span = Some(OpenSpan { origin, digest, expected, begins: self.position, len, left: len });
+            self.check_span()?;
+        }
         match line.annotation {
-            Annotation::Span(span) => {
-                let Some((text, expected)) = line.span_crc else {
-                    return self.damage(self.position, DamageKind::Annotation(BadAnnotation::Malformed));
-                };
-                let mut digest = Digest::new();
-                digest.write(text);
-                let open =
-                    OpenSpan { digest, expected, begins: self.position, len: span.len, left: span.len };
-                self.span = Some(open);
-                self.check_span()?;
-            }
             Annotation::History(_) => (self.foreign, self.ended) = (false, false),
             Annotation::End { .. } => self.ended = true,
-            Annotation::Ancestor(_) | Annotation::Time { .. } | Annotation::Unknown => {}
+            Annotation::Span(_) | Annotation::Local { .. } | Annotation::Ancestor(_) => {}
+            Annotation::Time { .. } | Annotation::Unknown => {}
         }
         Ok(Step::Item { item: Item::Annotation(line.annotation), len })
     }
 
     fn commands<'a>(&mut self, input: &'a [u8]) -> Result<Step<'a>, Damage> {
-        let within = self.span.is_some();
+        let origin = self.span.as_ref().map_or(Origin::Unknown, |span| span.origin);
+        let within = origin != Origin::Unknown;
         let limit =
             self.span.as_ref().map_or(usize::MAX, |span| usize::try_from(span.left).unwrap_or(usize::MAX));
         let mut at = 0;
@@ -265,7 +279,7 @@ impl Reader {
         } else {
             self.foreign = true;
         }
-        Ok(Step::Item { item: Item::Commands { bytes: commands, in_span: within }, len: at })
+        Ok(Step::Item { item: Item::Commands { bytes: commands, origin }, len: at })
     }
 
     /// At the end of a span: whether it is what was written.

@@ -93,6 +93,12 @@ enum Line {
     },
     /// The history stands there.
     At(Offset),
+    /// Commands of no history follow.
+    Local {
+        len: u64,
+        text: Vec<u8>,
+        crc: u64,
+    },
     /// A database is selected, for those who know nothing of histories: the name of one follows.
     Select,
     Other,
@@ -180,7 +186,7 @@ impl StreamReader {
                     self.position += len;
                     self.offset = offset;
                 }
-                Line::Select | Line::Other => self.position += len,
+                Line::Local { .. } | Line::Select | Line::Other => self.position += len,
             }
         }
         Ok(())
@@ -228,7 +234,7 @@ impl StreamReader {
                 Line::Span { len: span, text, crc, .. } => {
                     self.enter(source, len, span, (&text, crc), ends)?;
                 }
-                Line::At(_) | Line::Select | Line::Other => self.position += len,
+                Line::At(_) | Line::Local { .. } | Line::Select | Line::Other => self.position += len,
             }
         }
         Ok(())
@@ -288,7 +294,34 @@ impl StreamReader {
         if std::mem::replace(&mut self.selected, matches!(line, Line::Select)) && !is_name {
             return self.damage(0, DamageKind::NoCommand);
         }
+        if let Line::Local { len: local, text, crc } = line {
+            let local = self.local(source, self.position + len, local, (&text, crc))?;
+            return Ok((Line::Other, len + local));
+        }
         Ok((line, len))
+    }
+
+    /// How long the commands are that belong to no history: as long as announced, unless the rest of them was never written.
+    fn local<S: Source>(
+        &self,
+        source: &mut S,
+        begins: u64,
+        len: u64,
+        crc: (&[u8], u64),
+    ) -> Result<u64, StreamError<S::Error>> {
+        let all = usize::try_from(len).unwrap_or(usize::MAX);
+        let commands = source.bytes(begins, all).map_err(StreamError::Source)?;
+        let mut digest = Digest::new();
+        digest.write(crc.0);
+        digest.write(commands);
+        if commands.len() == all && digest.sum64() == crc.1 {
+            return Ok(len);
+        }
+        let mut whole = 0;
+        while let Scanned::Whole(len) = Scan::default().go_on(&commands[whole..]) {
+            whole += len;
+        }
+        Ok(whole as u64)
     }
 
     /// What stands there, whether it is the name of a history, and how long it is.
@@ -324,6 +357,9 @@ impl StreamReader {
         let line = match (parsed.annotation, parsed.span_crc) {
             (Annotation::Span(span), Some((text, crc))) => {
                 Line::Span { offset: span.offset, len: span.len, text: text.to_vec(), crc }
+            }
+            (Annotation::Local { len, .. }, Some((text, crc))) => {
+                Line::Local { len, text: text.to_vec(), crc }
             }
             (Annotation::History(history), _) => Line::At(history.offset),
             (Annotation::End { offset, .. }, _) => Line::At(offset),

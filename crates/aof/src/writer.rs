@@ -30,6 +30,11 @@ impl Writer {
         encode(out, &Annotation::Span(Span { offset, unix_ms, len }), commands);
     }
 
+    /// The line in front of commands that are part of no history.
+    pub fn local_line(out: &mut Vec<u8>, unix_ms: u64, commands: &[u8]) {
+        encode(out, &Annotation::Local { unix_ms, len: commands.len() as u64 }, &[commands]);
+    }
+
     /// Writing ends here in good order.
     pub fn end(out: &mut Vec<u8>, offset: Offset, unix_ms: u64, db: u32, replica: bool) {
         encode(out, &Annotation::End { offset, unix_ms, db, replica }, &[]);

@@ -457,9 +457,11 @@ impl Node {
     /// What a data command did goes to the log, to those who watch its keys, and to the save points.
     pub(crate) fn carry_effects(&mut self, session: &mut Session, args: Args<'_>, raw: Option<&[u8]>) {
         self.note_effects(Some(session), true);
-        if self.replication.is_logging() && self.effects.count() > 0 {
+        if self.replication.records() && self.effects.count() > 0 {
             self.replication.log_effects(&self.effects, session.db, args, raw);
-            session.last_write = self.replication.log.end();
+            if self.replication.is_logging() {
+                session.last_write = self.replication.log.end();
+            }
         }
         if self.effects.emptied {
             self.save_emptied(session);
@@ -469,7 +471,7 @@ impl Node {
     /// The same for what the instance did of itself in a database, all of which is in the effects' own log.
     pub(crate) fn carry_own_effects(&mut self, db: usize, session: Option<&mut Session>) {
         self.note_effects(session, false);
-        if self.replication.is_logging() && self.effects.count() > 0 {
+        if self.replication.records() && self.effects.count() > 0 {
             self.replication.log_effects(&self.effects, db, Args::new(&[], &[]), None);
         }
     }

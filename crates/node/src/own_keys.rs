@@ -16,6 +16,8 @@ pub(crate) struct OwnKeys {
     keys: BTreeSet<(u32, Box<[u8]>)>,
     /// Where the search for expired ones goes on.
     next: Option<(u32, Box<[u8]>)>,
+    /// What is being loaded was written by clients of this replica.
+    pub loads: bool,
 }
 
 impl OwnKeys {
@@ -50,7 +52,11 @@ impl Node {
 
     /// Deletes those of them whose time is over.
     pub(crate) fn expire_own_keys(&mut self) {
-        if self.own_keys.keys.is_empty() || !self.debug.active_expire || self.pause.is_active() {
+        if self.own_keys.keys.is_empty()
+            || self.gate.loading
+            || !self.debug.active_expire
+            || self.pause.is_active()
+        {
             return;
         }
         if !self.replication.is_replica() {

@@ -146,7 +146,7 @@ impl Node {
         self.stats.expired += 1;
         self.notify(EventClass::EXPIRED, "expired", db, key);
         self.persistence.dirty += 1;
-        if self.replication.is_logging() {
+        if self.replication.records() {
             self.replication.log_deletion(db, commands::deletion(lazy), key);
         }
         if self.effects.track_keys {

@@ -221,9 +221,9 @@ fn files(
                     at += len;
                     match item {
                         Item::Annotation(line) => chunk.items.push(AofItem::Line { line, at: begins }),
-                        Item::Commands { bytes, in_span } => {
+                        Item::Commands { bytes, origin } => {
                             commands.extend_from_slice(bytes);
-                            chunk.items.push(AofItem::Commands { at: begins, len: bytes.len(), in_span });
+                            chunk.items.push(AofItem::Commands { at: begins, len: bytes.len(), origin });
                         }
                     }
                     if rng.u8(..8) == 0 {

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use aof::{Annotation, Command, Commands, FileKind, Item};
+use aof::{Annotation, Command, Commands, FileKind, Item, Origin};
 use serde_json::json;
 
 use super::{Log, begins_with_commands, read};
@@ -68,6 +68,8 @@ struct Stats {
     empty_spans: u64,
     span_bytes: u64,
     largest_span: u64,
+    /// What a replica's own clients have written.
+    local: Sum,
     foreign: Sum,
     histories: Vec<History>,
     /// Where the history stands.
@@ -148,22 +150,23 @@ impl Stats {
 
     fn item(&mut self, item: &Item<'_>) {
         match item {
-            Item::Commands { bytes, in_span } => {
+            Item::Commands { bytes, origin } => {
                 for command in Commands::of(bytes) {
-                    self.command(command, *in_span);
+                    self.command(command, *origin);
                 }
-                if *in_span {
-                    self.go_on(bytes.len() as u64);
-                } else if !is_select(bytes) {
+                match origin {
+                    Origin::History => self.go_on(bytes.len() as u64),
+                    Origin::Local => {}
+                    Origin::Unknown if is_select(bytes) => {}
                     // Nobody knows where the history stands behind them.
-                    self.offset = None;
+                    Origin::Unknown => self.offset = None,
                 }
             }
             Item::Annotation(line) => self.line(line),
         }
     }
 
-    fn command(&mut self, command: Command<'_>, in_span: bool) {
+    fn command(&mut self, command: Command<'_>, origin: Origin) {
         if let Some(part) = self.parts.last_mut() {
             part.commands.add(command);
         }
@@ -177,8 +180,10 @@ impl Stats {
             self.dbs.entry(self.db).or_default().add(command);
         }
         self.transactions += u64::from(name == "MULTI");
-        if !in_span {
-            self.foreign.add(command);
+        match origin {
+            Origin::History => {}
+            Origin::Local => self.local.add(command),
+            Origin::Unknown => self.foreign.add(command),
         }
         let room = self.names.len() < MAX_NAMES;
         let sum = match self.names.get_mut(&name) {
@@ -229,6 +234,7 @@ impl Stats {
                 self.time(*unix_ms);
                 self.stands_at(offset.0);
             }
+            Annotation::Local { unix_ms, .. } => self.time(*unix_ms),
             Annotation::Time { unix_s } => self.time(unix_s.saturating_mul(1000)),
             Annotation::Ancestor(_) | Annotation::Unknown => {}
         }
@@ -315,6 +321,7 @@ impl Stats {
             words(&["of those empty", &self.empty_spans.to_string()]),
             words(&["mean span", &text::bytes(mean)]),
             words(&["largest span", &text::bytes(self.largest_span)]),
+            words(&["commands of a replica's own", &self.local.commands.to_string()]),
             words(&["commands without an offset", &self.foreign.commands.to_string()]),
             words(&["transactions", &self.transactions.to_string()]),
         ];
@@ -346,6 +353,7 @@ impl Stats {
             "spans": {
                 "count": self.spans, "empty": self.empty_spans, "bytes": self.span_bytes, "largest": self.largest_span,
             },
+            "local": sum(&self.local),
             "without_offset": sum(&self.foreign),
             "transactions": self.transactions,
             "first_ms": self.first_ms,

@@ -110,6 +110,20 @@ fn what_nothing_is_said_of_cannot_be_placed() {
 }
 
 #[test]
+fn what_a_replica_was_written_by_its_clients_goes_by_its_time() {
+    let mut file = Vec::new();
+    history(&mut file, 100, 500);
+    Writer::span(&mut file, Offset(100), 1000, &[SET]);
+    Writer::local_line(&mut file, 2000, SET);
+    file.extend_from_slice(SET);
+    Writer::span(&mut file, Offset(100 + LEN), 3000, &[SET]);
+    assert_eq!(to(until_ms(1500), &file), Ok((1, Some(100 + LEN), true)));
+    assert_eq!(to(until_ms(2500), &file), Ok((2, Some(100 + LEN), true)));
+    assert_eq!(to(until_offset(100 + LEN), &file), Ok((2, Some(100 + LEN), true)));
+    assert_eq!(to(until_offset(999), &file), Ok((3, Some(100 + 2 * LEN), false)));
+}
+
+#[test]
 fn a_base_may_be_too_late() {
     let later = |offset, unix_ms| Err(Unreachable::BaseIsLater { offset, unix_ms });
     assert_eq!(Approach::new(until_ms(2999)).snapshot(Some(7), Some(3)), later(Some(7), Some(3000)));
@@ -131,7 +145,7 @@ fn a_base_may_be_too_late() {
     assert_eq!(go(&mut at_start, &file), Ok((0, Some(7), false)));
     // A base of commands says nothing of offsets.
     let mut commands = Approach::new(until_offset(6));
-    let item = Item::Commands { bytes: SET, in_span: false };
+    let item = Item::Commands { bytes: SET, origin: Origin::Unknown };
     assert_eq!(commands.base_item(&item), Ok(()));
     assert_eq!(go(&mut commands, &file), Err(Unreachable::BaseIsLater { offset: Some(7), unix_ms: None }));
 }

@@ -98,6 +98,31 @@ fn what_others_have_appended_is_told_apart() {
 }
 
 #[test]
+fn what_a_replica_was_written_by_its_clients_is_no_part_of_the_history() {
+    let mut file = sample();
+    Writer::local_line(&mut file, 9, SET);
+    file.extend_from_slice(SET);
+    let end = file.len();
+    Writer::span(&mut file, Offset(300), 9, &[SET]);
+    let (mut reader, mut at, mut origins) = (Reader::new(), 0, Vec::new());
+    while let Ok(Step::Item { item, len }) = reader.next(&file[at..]) {
+        if let Item::Commands { origin, .. } = item {
+            origins.push(origin);
+        }
+        at += len;
+    }
+    use Origin::{History, Local, Unknown};
+    assert_eq!(origins, [Unknown, History, History, Local, History]);
+    let tail = reader.tail(0);
+    assert!(!tail.foreign && !tail.is_cut && !tail.ended);
+    let cut = read(&file[..end - 3], usize::MAX).2.expect("nothing but the end is missing");
+    assert!(cut.is_cut && cut.whole == (end - SET.len()) as u64);
+    file[end - 3] ^= 1;
+    let damage = read(&file, usize::MAX).2.expect_err("a byte was flipped");
+    assert_eq!(damage.kind, DamageKind::Checksum { len: SET.len() as u64 });
+}
+
+#[test]
 fn an_open_transaction_is_cut_off() {
     let file = [SET, MULTI, SET, &EXEC[..EXEC.len() - 1]].concat();
     let (_, _, tail) = read(&file, usize::MAX);

@@ -34,6 +34,13 @@ fn write(spans: &[(u64, Vec<usize>)], ended: bool) -> Written {
         Writer::time(file, 5);
         Writer::span(file, offset, 6, &pieces);
         pieces.iter().for_each(|piece| stream.extend_from_slice(piece));
+        if number % 2 == 0 {
+            // A replica's own commands are no part of the stream; of those in front of a history the end may be missing.
+            let own = [set(98, 3000), set(99, 9)].concat();
+            Writer::local_line(file, 6, &own);
+            let cut = if number % 3 == 2 { set(98, 3000).len() } else { own.len() };
+            file.extend_from_slice(&own[..cut]);
+        }
         marks.push((file.len() as u64, stream.len() as u64));
     }
     if ended {

@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use aof::{Annotation, FileKind, Manifest, NamePattern, PartFile};
+use aof::{Annotation, FileKind, Manifest, NamePattern, Origin, PartFile};
 use backlog::{History, Offset, PastHistory, ReplicationId};
 use bytes::Bytes;
 use commands::ExpiryMode;
@@ -59,8 +59,8 @@ pub enum AofItem {
         at: u64,
         /// Bytes.
         len: usize,
-        /// Their offset is known.
-        in_span: bool,
+        /// Whose they are.
+        origin: Origin,
     },
     /// What is said of them.
     Line {
@@ -117,6 +117,10 @@ pub(crate) struct AofLoading {
     /// What was selected in the stream before that.
     stream_db: usize,
     commands: u64,
+    /// The commands that come are of clients of a replica.
+    local: bool,
+    /// What is selected in the stream meanwhile: of what selects a database and then another, the end may be missing.
+    db_outside: usize,
     /// Commands of the chunk that have not been carried out: where they are in it, and in the file.
     places: Vec<(usize, u64)>,
     /// Why it cannot go on.
@@ -258,8 +262,12 @@ impl Node {
                 AofItem::Line { line, at } if aof.is_past => {
                     self.note_reach(aof, |reach, _| reach.load_line(line, *at));
                 }
-                AofItem::Commands { at: in_file, len, in_span } => {
-                    if !in_span && aof.history.is_some() {
+                AofItem::Commands { at: in_file, len, origin } => {
+                    if (*origin == Origin::Local) != aof.local {
+                        self.run_loaded(aof, chunk, &mut run)?;
+                        self.turn_local(aof);
+                    }
+                    if *origin == Origin::Unknown && aof.history.is_some() {
                         self.run_loaded(aof, chunk, &mut run)?;
                         aof.history = None;
                     }
@@ -275,6 +283,7 @@ impl Node {
                     self.note_reach(aof, |reach, _| reach.load_line(line, *position));
                     if let Annotation::Span(span) = line
                         && aof.keeps_log()
+                        && !aof.local
                         && span.offset.0 == self.replication.log.end().0 + run.len() as u64
                         && aof.ended_as_replica.is_none()
                     {
@@ -295,11 +304,22 @@ impl Node {
         }
     }
 
+    /// Commands of the history are followed by those of a replica's clients, or the other way round.
+    fn turn_local(&mut self, aof: &mut AofLoading) {
+        aof.local = !aof.local;
+        if aof.local {
+            aof.db_outside = self.replication.stream_db();
+        } else {
+            self.replication.select(aof.db_outside);
+        }
+    }
+
     fn load_line(&mut self, aof: &mut AofLoading, line: &Annotation) -> Result<(), String> {
         match line {
             Annotation::History(history) => {
                 aof.history = Some((history.id, Vec::new()));
                 aof.ended_as_replica = None;
+                aof.local = false;
                 if aof.client.is_none() {
                     if !self.replication.log.truncate(history.offset) {
                         self.replication.log.restart(history.offset);
@@ -324,7 +344,7 @@ impl Node {
                     aof.ended_as_replica = Some(*replica);
                 }
             }
-            Annotation::Time { .. } | Annotation::Unknown => {}
+            Annotation::Local { .. } | Annotation::Time { .. } | Annotation::Unknown => {}
         }
         Ok(())
     }
@@ -366,8 +386,13 @@ impl Node {
         self.env.no_touch = false;
         self.env.may_block = false;
         let commands = &chunk.commands[range.clone()];
-        aof.applier.load(aof.keeps_log());
+        aof.applier.load(aof.keeps_log() && !aof.local);
+        let tracks = self.effects.track_keys;
+        self.effects.track_keys |= aof.local;
+        self.own_keys.loads = aof.local;
         let result = self.apply_loaded(&mut aof.applier, commands);
+        self.own_keys.loads = false;
+        self.effects.track_keys = tracks;
         aof.commands += aof.applier.take_loaded();
         self.env.expiry = before;
         self.pubsub.postbox = Default::default();
@@ -388,7 +413,10 @@ impl Node {
         else {
             return;
         };
-        let Some(aof) = loading.aof else { return };
+        let Some(mut aof) = loading.aof else { return };
+        if aof.local {
+            self.turn_local(&mut aof);
+        }
         let seconds = self.now.mono_us.saturating_sub(loading.started.mono_us) as f64 / 1e6;
         if let Err(error) = &result {
             tracing::warn!("{error}");

@@ -133,6 +133,11 @@ pub(crate) struct Aof {
     rewrite_not_before_ms: u64,
     /// Which part of the history is in the files.
     pub reach: Reach,
+    /// Something of what a replica's clients have written has gone to this file; so many bytes of it may still be on their way.
+    had_local: bool,
+    local_on_its_way: usize,
+    /// Of that, something could not be written: only a new base has it.
+    local_lost: bool,
     /// The last line has been asked for: writing ended at this offset.
     ended_at: Option<Offset>,
     /// And stands.
@@ -180,6 +185,9 @@ impl Default for Aof {
             last_rewrite_s: -1,
             rewrite_not_before_ms: 0,
             reach: Reach::default(),
+            had_local: false,
+            local_on_its_way: 0,
+            local_lost: false,
             ended_at: None,
             end_stands: false,
         }
@@ -249,6 +257,7 @@ impl Aof {
         self.written = at;
         self.synced = at;
         self.history_due = true;
+        (self.had_local, self.local_on_its_way, self.local_lost) = (false, 0, false);
         AofBegin { epoch: self.epoch, at }
     }
 }
@@ -286,15 +295,26 @@ impl Node {
     /// Hands over what the log has got since the last call. Everything in it is whole: transactions, too.
     pub(crate) fn append_to_aof(&mut self) {
         let end = self.replication.log.end();
-        let behind = end != self.aof.cursor || self.aof.history_due || self.replication.renamed_at.is_some();
+        let local = self.replication.local_bytes();
+        let behind = end != self.aof.cursor
+            || self.aof.history_due
+            || self.replication.renamed_at.is_some()
+            || local > 0;
         if !self.aof.open || !behind || self.aof.write_error.is_some() {
+            if local > 0 {
+                self.lose_local();
+            }
             return;
         }
         if self.aof.cursor < self.replication.log.first_in_memory() {
             tracing::warn!("The append only file has fallen too far behind: it begins anew");
             return self.begin_file_anew();
         }
-        if end.since(self.aof.written) > MAX_ON_ITS_WAY && self.aof.cursor > self.aof.written {
+        let on_its_way = end.since(self.aof.written) + self.aof.local_on_its_way as u64;
+        if on_its_way > MAX_ON_ITS_WAY && !self.aof.on_their_way.is_empty() {
+            if local as u64 > MAX_WAITING {
+                self.lose_local();
+            }
             return;
         }
         let pieces = self.pieces_up_to(end);
@@ -342,13 +362,47 @@ impl Node {
             self.aof.history_due = false;
         } else if let Some((renamed, db)) = renamed {
             let renamed = renamed.clamp(at, end);
-            self.span_pieces(at, renamed, &mut pieces);
+            self.pieces_between(at, renamed, &mut pieces);
             self.push_history(renamed, db, &mut pieces);
             at = renamed;
         }
-        self.span_pieces(at, end, &mut pieces);
+        self.pieces_between(at, end, &mut pieces);
         self.replication.forget_omitted(end);
         pieces
+    }
+
+    /// What clients have written to this replica does not get into the file: a new base will have it.
+    #[cold]
+    fn lose_local(&mut self) {
+        self.replication.forget_local();
+        self.aof.local_lost |= self.aof.open;
+    }
+
+    /// What was lost of it is made good, as far as that is possible.
+    fn make_local_good(&mut self) {
+        if self.aof.write_error.is_none() && std::mem::take(&mut self.aof.local_lost) {
+            tracing::warn!(
+                "Writes of clients to this replica are missing in the append only file: it is rewritten"
+            );
+            self.aof.suspect = true;
+            self.aof.rewrite_not_before_ms = 0;
+            self.start_or_schedule_rewrite();
+        }
+    }
+
+    /// The log between two offsets, and what clients of a replica have written meanwhile.
+    fn pieces_between(&mut self, from: Offset, to: Offset, pieces: &mut Vec<AofPiece>) {
+        let mut at = from;
+        while let Some((offset, bytes)) = self.replication.take_local(to) {
+            let upto = offset.max(at);
+            self.span_pieces(at, upto, pieces);
+            at = upto;
+            self.aof.had_local = true;
+            self.aof.local_on_its_way += bytes.len();
+            self.push_time(pieces);
+            pieces.push(AofPiece::Local { unix_ms: self.now.unix_ms(), bytes });
+        }
+        self.span_pieces(at, to, pieces);
     }
 
     /// The log between two offsets, without what is not for the file.
@@ -374,13 +428,18 @@ impl Node {
         if from >= to {
             return;
         }
+        self.push_time(pieces);
+        let bytes = self.replication.log.copy(from, to).unwrap_or_default();
+        pieces.push(AofPiece::Span { offset: from, unix_ms: self.now.unix_ms(), bytes });
+    }
+
+    /// `aof-timestamp-enabled`: a line for each second.
+    fn push_time(&mut self, pieces: &mut Vec<AofPiece>) {
         let unix_s = self.now.unix_s();
         if self.config.settings().aof_timestamp_enabled && self.aof.told_unix_s != unix_s {
             self.aof.told_unix_s = unix_s;
             pieces.push(AofPiece::Time { unix_s });
         }
-        let bytes = self.replication.log.copy(from, to).unwrap_or_default();
-        pieces.push(AofPiece::Span { offset: from, unix_ms: self.now.unix_ms(), bytes });
     }
 
     /// Names the history; and selects the database that is selected there, for those who know nothing of histories.
@@ -448,6 +507,8 @@ impl Node {
                 self.aof.sync_under_way = false;
                 self.aof.history_due = true;
                 self.aof.ended_at = None;
+                self.aof.local_lost |= std::mem::take(&mut self.aof.had_local);
+                self.aof.local_on_its_way = 0;
                 self.aof.write_error = Some(error);
                 self.aof.retry_at_ms = self.now.mono_ms() + RETRY_MS;
                 self.refresh_gate();
@@ -474,10 +535,14 @@ impl Node {
         }
         self.aof.increment_bytes = size;
         self.aof.reach.written(self.aof.written, size);
+        if self.aof.on_their_way.is_empty() {
+            self.aof.local_on_its_way = 0;
+        }
         if self.aof.write_error.take().is_some() {
             tracing::warn!("AOF write error looks solved. The instance can write again.");
             self.refresh_gate();
         }
+        self.make_local_good();
     }
 
     /// Works out anew who may be told of what.

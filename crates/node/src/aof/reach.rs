@@ -236,7 +236,7 @@ impl Reach {
             }
             Annotation::Span(span) => self.load_to(span.offset, span.len, at),
             Annotation::End { offset, .. } => self.load_to(*offset, 0, at),
-            Annotation::Time { .. } | Annotation::Unknown => {}
+            Annotation::Local { .. } | Annotation::Time { .. } | Annotation::Unknown => {}
         }
     }
 

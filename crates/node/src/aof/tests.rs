@@ -250,9 +250,9 @@ fn start_on_part(
         at += len;
         match item {
             aof::Item::Annotation(line) => items.push(AofItem::Line { line, at: begins }),
-            aof::Item::Commands { bytes, in_span } => {
+            aof::Item::Commands { bytes, origin } => {
                 commands.extend_from_slice(bytes);
-                items.push(AofItem::Commands { at: begins, len: bytes.len(), in_span });
+                items.push(AofItem::Commands { at: begins, len: bytes.len(), origin });
             }
         }
     }
@@ -523,4 +523,107 @@ fn what_cannot_be_carried_out_again_ends_the_start() {
         let exits = node.actions().iter().any(|action| matches!(action, Action::Exit { code: 1 }));
         assert!(exits, "{}", String::from_utf8_lossy(&bad));
     }
+}
+
+#[test]
+fn what_clients_write_to_a_replica_stands_between_what_its_master_writes() {
+    let options = ["--replicaof", "10.0.0.9 7000", "--replica-read-only", "no"];
+    let mut node = start_on(&increment(true), &options);
+    opened(&mut node);
+    node.run(&["SELECT", "2"]);
+    let end = node.log_end();
+    node.node.apply_stream(INCR);
+    for words in
+        [&["SET", "own", "1", "PX", "100000"][..], &["MULTI"], &["INCR", "m"], &["INCR", "m"], &["EXEC"]]
+    {
+        let reply = node.run(words);
+        assert!(!reply.starts_with('-'), "{reply}");
+    }
+    node.node.apply_stream(INCR);
+    node.node.apply_stream(INCR);
+    node.node.append_to_aof();
+    assert_eq!(node.log_end(), Offset(end.0 + 3 * INCR.len() as u64), "the history has nothing of it");
+    let (text, upto, _) = appended(&mut node);
+    assert_eq!(upto, Some(node.log_end()));
+    let lines: Vec<&str> = text.split("#TANDEM ").skip(1).collect();
+    assert_eq!(
+        lines.iter().map(|line| &line[..5]).collect::<Vec<_>>(),
+        ["span ", "local", "local", "span "],
+        "{text}"
+    );
+    let own = lines[1..3].concat();
+    let words: Vec<&str> = own
+        .split(' ')
+        .filter(|word| word.chars().all(|char| char.is_ascii_uppercase()) && word.len() > 2)
+        .collect();
+    assert_eq!(
+        words,
+        ["SELECT", "SET", "PXAT", "SELECT", "MULTI", "SELECT", "INCR", "INCR", "SELECT", "EXEC"],
+        "it leaves the stream's database as it was: {text}"
+    );
+}
+
+#[test]
+fn what_clients_of_a_replica_have_written_is_loaded_and_moves_no_offset() {
+    let mut file = increment(false);
+    let own = [
+        command(&["SELECT", "2"]),
+        command(&["SET", "own", "1", "PXAT", "4000000000000"]),
+        command(&["SELECT", "3"]),
+    ];
+    let own = own.concat();
+    aof::Writer::local_line(&mut file, 8, &own);
+    file.extend_from_slice(&own);
+    aof::Writer::span(&mut file, Offset(221), 9, &[INCR]);
+    aof::Writer::local_line(&mut file, 8, INCR);
+    file.extend_from_slice(INCR);
+    let mut node = start_on(&file, &["--replicaof", "10.0.0.9 7000", "--replica-read-only", "no"]);
+    opened(&mut node);
+    assert_eq!((*node.node.replication.history.id(), node.log_end()), (id(1), Offset(242)));
+    let log = node.log_from(Offset(200));
+    assert!(log.matches("INCR").count() == 2 && !log.contains("own"), "{log}");
+    node.run(&["SELECT", "3"]);
+    assert_eq!(node.run(&["GET", "n"]), "$1\r\n4\r\n");
+    node.run(&["SELECT", "2"]);
+    assert_eq!(node.run(&["GET", "own"]), "$1\r\n1\r\n");
+    // The replica has to delete it when its time is over: its master knows nothing of it.
+    assert!(node.run(&["INFO", "stats"]).contains("slave_expires_tracked_keys:1\r\n"));
+}
+
+#[test]
+fn half_of_what_clients_have_written_leaves_the_stream_where_it_was() {
+    let mut file = increment(false);
+    let own = [command(&["SELECT", "2"]), command(&["SET", "own", "1"]), command(&["SELECT", "3"])].concat();
+    aof::Writer::local_line(&mut file, 8, &own);
+    file.extend_from_slice(&own[..own.len() - 2]);
+    let mut node = start_on(&file, &["--replicaof", "10.0.0.9 7000", "--replica-read-only", "no"]);
+    let text = opened(&mut node);
+    assert!(text.contains(" 221 3 "), "{text}");
+    assert_eq!(node.node.replication.stream_db(), 3);
+    node.run(&["SELECT", "2"]);
+    assert_eq!(node.run(&["GET", "own"]), "$1\r\n1\r\n");
+}
+
+#[test]
+fn what_a_failing_disk_has_lost_of_it_makes_a_new_base() {
+    let options = ["--replicaof", "10.0.0.9 7000", "--replica-read-only", "no"];
+    let mut node = start_on(&increment(true), &options);
+    opened(&mut node);
+    assert_eq!(node.run(&["SET", "own", "1"]), "+OK\r\n");
+    let (text, ..) = appended(&mut node);
+    assert!(text.contains("#TANDEM local "), "{text}");
+    let (epoch, at) = (node.node.aof.epoch, node.log_end());
+    event(
+        &mut node,
+        AofEvent::WriteFailed { epoch, written: at, error: "No space left on device".to_owned() },
+    );
+    assert_eq!(node.run(&["SET", "own", "2"]), "+OK\r\n");
+    node.advance_ms(1100);
+    let (text, ..) = appended(&mut node);
+    assert!(!text.contains("own"), "{text}");
+    written(&mut node, at);
+    let asked = node.actions();
+    let opens =
+        |action: &Action| matches!(action, Action::Aof(AofWork::Open(open)) if open.manifest.is_some());
+    assert!(asked.iter().any(opens), "a new base has it: {asked:?}");
 }

@@ -113,6 +113,13 @@ pub enum AofPiece {
         /// Their bytes.
         bytes: Vec<u8>,
     },
+    /// Whole commands that clients have written to a replica: they belong to no history.
+    Local {
+        /// The time, milliseconds since the Unix epoch.
+        unix_ms: u64,
+        /// Their bytes.
+        bytes: Vec<u8>,
+    },
     /// The time.
     Time {
         /// Seconds since the Unix epoch.
@@ -132,7 +139,7 @@ pub enum AofPiece {
 }
 
 impl AofPiece {
-    /// Encodes the piece, but for the commands of a span, which stand behind what this appends.
+    /// Encodes the piece, but for commands behind a line, which stand behind what this appends.
     pub fn encode(&self, out: &mut Vec<u8>) {
         match self {
             AofPiece::Select(db) => aof::Writer::select(out, *db),
@@ -142,6 +149,7 @@ impl AofPiece {
                 let pieces = if bytes.is_empty() { &[][..] } else { &pieces[..] };
                 aof::Writer::span_line(out, *offset, *unix_ms, pieces);
             }
+            AofPiece::Local { unix_ms, bytes } => aof::Writer::local_line(out, *unix_ms, bytes),
             AofPiece::Time { unix_s } => aof::Writer::time(out, *unix_s),
             AofPiece::End { offset, unix_ms, db, replica } => {
                 aof::Writer::end(out, *offset, *unix_ms, *db, *replica);
@@ -152,7 +160,7 @@ impl AofPiece {
     /// The commands that stand behind it.
     pub fn commands(&self) -> &[u8] {
         match self {
-            AofPiece::Span { bytes, .. } => bytes,
+            AofPiece::Span { bytes, .. } | AofPiece::Local { bytes, .. } => bytes,
             _ => &[],
         }
     }

@@ -235,7 +235,7 @@ impl Node {
         self.effects.clear();
         self.effects.suppress();
         self.effects.dirty = 1;
-        if self.replication.is_logging() {
+        if self.replication.records() {
             self.effects.push(&[commands::deletion(lazy), key]);
         }
         if self.effects.track_keys {

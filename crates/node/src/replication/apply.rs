@@ -369,6 +369,9 @@ impl Node {
                     self.note_replaced();
                 }
                 if self.effects.track_keys {
+                    if self.own_keys.loads {
+                        self.note_own_keys();
+                    }
                     self.note_gone();
                     if !self.tracking.is_idle() {
                         self.invalidate_touched(None);

@@ -10,6 +10,7 @@ pub(crate) mod guard;
 pub(crate) mod held;
 pub(crate) mod lag;
 mod lineage;
+mod local;
 mod omitted;
 mod reach;
 pub(crate) mod second;
@@ -27,6 +28,7 @@ use crate::action::ConnId;
 use crate::snapshot::SnapshotIdentity;
 use failover::Failover;
 use lineage::{Quiet, Untouched};
+use local::Local;
 use omitted::Omitted;
 use reach::FileReads;
 use spill::Spill;
@@ -40,6 +42,8 @@ struct OpenTransaction {
     count: usize,
     first_db: usize,
     db: usize,
+    /// A client's of a replica: no part of the history.
+    local: bool,
 }
 
 /// A point within a transaction.
@@ -71,6 +75,7 @@ pub(crate) struct Replication {
     rest_until_ms: u64,
     transaction: Option<OpenTransaction>,
     omitted: Omitted,
+    local: Local,
     /// The history has got another name at this offset, with this database selected, and the append only file has not been told.
     pub renamed_at: Option<(Offset, usize)>,
     scratch: Vec<u8>,
@@ -123,6 +128,7 @@ impl Replication {
             rest_until_ms: 0,
             transaction: None,
             omitted: Omitted::default(),
+            local: Local::default(),
             renamed_at: None,
             scratch: Vec::new(),
             upstream: None,
@@ -287,8 +293,17 @@ impl Replication {
     /// Puts what a command did into the log. `raw` are the client's own bytes, if they are a request in array form.
     pub fn log_effects(&mut self, effects: &Effects, db: usize, args: Args<'_>, raw: Option<&[u8]>) {
         let count = effects.count();
-        self.touch();
+        let local = self.upstream.is_some();
+        if !local {
+            self.touch();
+        }
+        if self.transaction.as_ref().is_some_and(|open| open.count > 0 && open.local != local) {
+            // The transaction itself has made a master of a replica.
+            self.end_transaction();
+            self.begin_transaction();
+        }
         if let Some(open) = &mut self.transaction {
+            open.local = local;
             if open.count == 0 {
                 open.first_db = db;
             } else if open.db != db {
@@ -305,6 +320,9 @@ impl Replication {
             }
             self.newer_in_transaction |= effects.newer;
             return;
+        }
+        if local {
+            return self.note_local(effects, db, args, raw);
         }
         let together = count > 1 && !effects.separate;
         if together {
@@ -361,11 +379,19 @@ impl Replication {
 
     /// A deletion by expiry; `name` is the command for it.
     pub fn log_deletion(&mut self, db: usize, name: &[u8], key: &[u8]) {
-        self.touch();
-        self.select_in_log(db);
         self.scratch.clear();
         resp::encode_request(&mut self.scratch, &[name, key]);
-        self.log.append(&self.scratch);
+        if self.upstream.is_some() {
+            let command = std::mem::take(&mut self.scratch);
+            self.note_local_bytes(&command, db, db, false);
+            self.scratch = command;
+            return;
+        }
+        let command = std::mem::take(&mut self.scratch);
+        self.touch();
+        self.select_in_log(db);
+        self.log.append(&command);
+        self.scratch = command;
     }
 
     /// A command of the replication itself, which concerns no database.
@@ -385,7 +411,8 @@ impl Replication {
 
     /// EXEC begins to run its commands.
     pub fn begin_transaction(&mut self) {
-        self.transaction = Some(OpenTransaction { bytes: Vec::new(), count: 0, first_db: 0, db: 0 });
+        self.transaction =
+            Some(OpenTransaction { bytes: Vec::new(), count: 0, first_db: 0, db: 0, local: false });
     }
 
     /// Where the transaction stands, for [`Replication::cut_transaction`].
@@ -420,6 +447,10 @@ impl Replication {
         let Some(open) = self.transaction.take() else { return };
         if open.count == 0 {
             return;
+        }
+        if open.local {
+            self.newer_in_transaction = false;
+            return self.note_local_bytes(&open.bytes, open.first_db, open.db, open.count > 1);
         }
         if open.count > 1 {
             self.log.append(MULTI);

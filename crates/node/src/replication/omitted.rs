@@ -15,12 +15,19 @@ pub(super) struct Omitted {
     parts: VecDeque<(Offset, Offset)>,
 }
 
+impl Omitted {
+    pub fn is_kept(&self) -> bool {
+        self.kept
+    }
+}
+
 impl Replication {
     /// Whether it is taken down from here on what is for replicas only.
     pub fn keep_omitted(&mut self, kept: bool) {
         self.omitted.kept = kept;
         if !kept {
             self.omitted.parts.clear();
+            self.forget_local();
         }
     }
 

@@ -342,9 +342,9 @@ impl Loading<'_> {
                     at += len;
                     match item {
                         Item::Annotation(line) => self.items.push(AofItem::Line { line, at: begins }),
-                        Item::Commands { bytes, in_span } => {
+                        Item::Commands { bytes, origin } => {
                             self.commands.extend_from_slice(bytes);
-                            self.items.push(AofItem::Commands { at: begins, len: bytes.len(), in_span });
+                            self.items.push(AofItem::Commands { at: begins, len: bytes.len(), origin });
                         }
                     }
                     if self.commands.len() >= CHUNK_BYTES || self.items.len() >= CHUNK_ITEMS {

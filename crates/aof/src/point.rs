@@ -285,7 +285,7 @@ impl Approach {
     }
 }
 
-fn is_select(commands: &[u8]) -> bool {
+pub(crate) fn is_select(commands: &[u8]) -> bool {
     const FRONT: &[u8] = b"*2\r\n$6\r\nselect\r\n";
     let front = commands.get(..FRONT.len());
     // Nothing follows the number.

@@ -6,6 +6,7 @@ use crc64fast::Digest;
 
 use crate::annotation::{Annotation, BadAnnotation, MAX_LINE, parse};
 use crate::framing::{Scan, Scanned};
+use crate::point::is_select;
 
 /// Commands are handed over in runs of about so many bytes.
 const RUN: usize = 256 * 1024;
@@ -133,6 +134,8 @@ pub struct Reader {
     multi: Option<u64>,
     scan: Scan,
     span: Option<OpenSpan>,
+    /// Here a database was selected behind a span whose end was never written: a history has to follow.
+    goes_on: Option<u64>,
     ended: bool,
     foreign: bool,
 }
@@ -157,7 +160,15 @@ impl Reader {
 
     /// A reader in the midst of a file, where commands begin: behind a snapshot.
     pub fn at(position: u64) -> Reader {
-        Reader { position, multi: None, scan: Scan::default(), span: None, ended: false, foreign: false }
+        Reader {
+            position,
+            multi: None,
+            scan: Scan::default(),
+            span: None,
+            goes_on: None,
+            ended: false,
+            foreign: false,
+        }
     }
 
     /// Where the next item begins.
@@ -182,8 +193,8 @@ impl Reader {
     pub fn tail(&self, rest: u64) -> Tail {
         Tail {
             len: self.position + rest,
-            whole: self.multi.unwrap_or(self.position),
-            is_cut: rest > 0 || self.multi.is_some() || self.span.is_some(),
+            whole: self.multi.or(self.goes_on).unwrap_or(self.position),
+            is_cut: rest > 0 || self.multi.is_some() || self.span.is_some() || self.goes_on.is_some(),
             ended: self.ended && rest == 0,
             foreign: self.foreign,
         }
@@ -209,7 +220,8 @@ impl Reader {
         };
         // Writing that goes on behind what was cut off begins with a history: what is left of the span cannot be checked.
         let goes_on = matches!(line.annotation, Annotation::History(_));
-        if self.span.take().is_some() && !goes_on {
+        let left = self.span.take().is_some() | self.goes_on.take().is_some();
+        if left && !goes_on {
             return self.damage(self.position, DamageKind::Span);
         }
         let len = end + 1;
@@ -235,7 +247,10 @@ impl Reader {
     }
 
     fn commands<'a>(&mut self, input: &'a [u8]) -> Result<Step<'a>, Damage> {
-        let origin = self.span.as_ref().map_or(Origin::Unknown, |span| span.origin);
+        if self.goes_on.is_some() {
+            return self.damage(self.position, DamageKind::Span);
+        }
+        let mut origin = self.span.as_ref().map_or(Origin::Unknown, |span| span.origin);
         let within = origin != Origin::Unknown;
         let limit =
             self.span.as_ref().map_or(usize::MAX, |span| usize::try_from(span.left).unwrap_or(usize::MAX));
@@ -245,7 +260,15 @@ impl Reader {
             match self.scan.go_on(&input[at..]) {
                 Scanned::Whole(len) => {
                     if at + len > limit {
-                        return self.damage(begins, DamageKind::Span);
+                        if self.multi.is_some() || !is_select(&input[at..at + len]) {
+                            return self.damage(begins, DamageKind::Span);
+                        }
+                        // What is missing of the span is shorter than what stands in front of the history behind it.
+                        if at == 0 {
+                            self.goes_on = Some(begins);
+                            at = len;
+                        }
+                        break;
                     }
                     if !self.note_transaction(&input[at..at + len], begins) {
                         if at > 0 {
@@ -268,6 +291,10 @@ impl Reader {
         }
         if at == 0 {
             return Ok(Step::NeedsMore);
+        }
+        if self.goes_on.is_some() {
+            self.span = None;
+            origin = Origin::Unknown;
         }
         let commands = &input[..at];
         self.position += at as u64;

@@ -230,3 +230,22 @@ proptest! {
         prop_assert_eq!(read(&file, piece).2, read(&file, usize::MAX).2);
     }
 }
+
+/// What stands in front of a history may be longer than what was never written of a span.
+#[test]
+fn writing_goes_on_behind_a_cut_of_any_length() {
+    let incr = b"*2\r\n$4\r\nINCR\r\n$1\r\na\r\n";
+    for left in [incr.len(), SET.len()] {
+        let last = if left == SET.len() { SET } else { &incr[..] };
+        let mut file = Vec::new();
+        Writer::span(&mut file, Offset(0), 1, &[SET, last]);
+        file.truncate(file.len() - last.len());
+        Writer::select(&mut file, 12);
+        Writer::history(&mut file, History { id: id(), offset: Offset(27), db: 12, unix_ms: 5 }, &[]);
+        Writer::span(&mut file, Offset(27), 1, &[SET]);
+        for piece in [1, 7, usize::MAX] {
+            let tail = read(&file, piece).2;
+            assert!(tail.as_ref().is_ok_and(|tail| !tail.is_cut), "{left}: {tail:?}");
+        }
+    }
+}

@@ -1,11 +1,14 @@
 //! Finding members and fields that occur twice.
+//!
+//! Hardly any collection has them, so each entry is first brought down to a number; only where two of those are equal are texts
+//! compared.
 
 use std::collections::HashSet;
 
 use listpack::Entry;
 
-/// Up to so many entries, comparing each with each is faster than hashing.
-const FEW: usize = 16;
+/// Up to so many entries, comparing each number with each is faster than sorting them.
+const FEW: usize = 64;
 
 /// An entry in the form that only depends on its text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,34 +20,59 @@ enum Text<'a> {
 impl<'a> Text<'a> {
     #[inline]
     fn of(entry: Entry<'a>) -> Text<'a> {
-        // Nobody has to write a number as one.
         match entry {
-            Entry::Str(text) => match Entry::from_text(text) {
-                Entry::Int(number) => Text::Int(number),
-                Entry::Str(text) => Text::Str(text),
-            },
+            // Nobody has to write a number as one.
+            Entry::Str(text) if matches!(text.first(), Some(b'0'..=b'9' | b'-')) => {
+                match Entry::from_text(text) {
+                    Entry::Int(number) => Text::Int(number),
+                    Entry::Str(text) => Text::Str(text),
+                }
+            }
+            Entry::Str(text) => Text::Str(text),
             Entry::Int(number) => Text::Int(number),
+        }
+    }
+
+    /// A number that depends on the text alone. Somebody may make many texts with the same one: those are compared.
+    #[inline]
+    fn sign(self) -> u64 {
+        const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
+        let mix = |sign: u64, word: u64| (sign ^ word).wrapping_mul(FACTOR).rotate_left(32);
+        match self {
+            Text::Int(number) => mix(0, number as u64),
+            Text::Str(text) => {
+                let (words, rest) = text.as_chunks::<8>();
+                let sign =
+                    words.iter().fold(text.len() as u64, |sign, word| mix(sign, u64::from_le_bytes(*word)));
+                mix(sign, rest.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)))
+            }
         }
     }
 }
 
 /// Whether two of these entries have the same text.
-pub(super) fn any<'a>(entries: impl ExactSizeIterator<Item = Entry<'a>>) -> bool {
-    let len = entries.len();
-    if len <= FEW {
-        let mut seen = [Text::Int(0); FEW];
-        for (index, entry) in entries.take(FEW).enumerate() {
-            let text = Text::of(entry);
-            if seen[..index].contains(&text) {
-                return true;
-            }
-            seen[index] = text;
-        }
-        return false;
-    }
-    // The number of entries is bounded by their bytes, and those are there.
-    let mut seen = HashSet::with_capacity(len);
-    !entries.into_iter().all(|entry| seen.insert(Text::of(entry)))
+pub(super) fn any<'a>(entries: impl ExactSizeIterator<Item = Entry<'a>> + Clone) -> bool {
+    let signs = entries.clone().map(|entry| Text::of(entry).sign());
+    let suspicious = if entries.len() <= FEW {
+        let mut seen = [0; FEW];
+        signs.take(FEW).enumerate().any(|(index, sign)| {
+            seen[index] = sign;
+            // Without a way out early, so that several are compared at a time.
+            seen[..index].iter().fold(false, |found, &other| found | (other == sign))
+        })
+    } else {
+        // The number of entries is bounded by their bytes, and those are there.
+        let mut signs: Vec<u64> = signs.collect();
+        signs.sort_unstable();
+        signs.windows(2).any(|pair| pair[0] == pair[1])
+    };
+    suspicious && any_text(entries)
+}
+
+#[cold]
+fn any_text<'a>(mut entries: impl ExactSizeIterator<Item = Entry<'a>>) -> bool {
+    let mut seen = HashSet::with_capacity(entries.len());
+    !entries.all(|entry| seen.insert(Text::of(entry)))
 }
 
 #[cfg(test)]
@@ -64,5 +92,22 @@ mod tests {
         }
         assert!(any([Entry::Int(17), Entry::Str(b"17")].into_iter()));
         assert!(!any([Entry::Int(17), Entry::Str(b"017")].into_iter()));
+    }
+
+    #[test]
+    fn equal_numbers_of_different_texts() {
+        // Of the same length; one word away from each other, and the next takes it back.
+        let other = |one: u64, two: u64| {
+            const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
+            let mix = |sign: u64, word: u64| (sign ^ word).wrapping_mul(FACTOR).rotate_left(32);
+            two ^ mix(16, one) ^ mix(16, one ^ 1)
+        };
+        let (one, two) = (u64::from_le_bytes(*b"member o"), u64::from_le_bytes(*b"f a set."));
+        let texts = [(one, two), (one ^ 1, other(one, two))]
+            .map(|(one, two)| [one.to_le_bytes(), two.to_le_bytes()].concat());
+        let entries = [Entry::Str(&texts[0]), Entry::Str(&texts[1])];
+        assert_eq!(Text::of(entries[0]).sign(), Text::of(entries[1]).sign());
+        assert!(!any(entries.into_iter()));
+        assert!(any([entries[0], entries[1], entries[0]].into_iter()));
     }
 }

@@ -198,6 +198,7 @@ impl<'a> Iterator for Entries<'a> {
 }
 
 /// The first entry of each element.
+#[derive(Clone)]
 struct Firsts<'a> {
     entries: Entries<'a>,
     step: usize,

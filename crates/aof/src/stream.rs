@@ -11,7 +11,7 @@ use std::convert::Infallible;
 use backlog::Offset;
 use crc64fast::Digest;
 
-use crate::annotation::{Annotation, BadAnnotation, MAX_LINE, parse};
+use crate::annotation::{Annotation, BadAnnotation, MAX_LINE, Span, parse};
 use crate::framing::{Scan, Scanned};
 use crate::reader::{Damage, DamageKind};
 
@@ -126,7 +126,9 @@ pub struct StreamReader {
     position: u64,
     /// Where it stands in the history.
     offset: Offset,
-    /// So much is left of a span whose checksum fits.
+    /// Up to here the file lacks what the history has.
+    gap_ends: Offset,
+    /// So much is left of a span whose checksum fits, behind that.
     left: u64,
     /// A database has just been selected.
     selected: bool,
@@ -137,7 +139,7 @@ pub struct StreamReader {
 impl StreamReader {
     /// A reader at a byte of the file where a line, or a command between spans, begins, and where the history stands there.
     pub fn at(position: u64, offset: Offset) -> StreamReader {
-        StreamReader { position, offset, left: 0, selected: false, in_gap: false }
+        StreamReader { position, offset, gap_ends: Offset(0), left: 0, selected: false, in_gap: false }
     }
 
     /// Up to here the stream has been read.
@@ -151,7 +153,7 @@ impl StreamReader {
         !self.in_gap
     }
 
-    /// Goes on to this offset without giving out what comes before. What is passed over is not checked. The stretch ends at `ends`.
+    /// Goes on to this offset without giving out what comes before. The stretch ends at `ends`.
     ///
     /// # Errors
     ///
@@ -162,31 +164,12 @@ impl StreamReader {
         to: Offset,
         ends: Offset,
     ) -> Result<(), StreamError<S::Error>> {
-        while self.offset < to {
-            if self.left > 0 {
-                let now = self.left.min(to.since(self.offset));
-                self.advance(now);
-                continue;
-            }
-            let (line, len) = self.line(source)?;
-            match line {
-                Line::Span { offset, .. } | Line::At(offset) if offset < self.offset => {
-                    return self.elsewhere(offset);
-                }
-                Line::Span { offset, .. } | Line::At(offset) if offset >= to => self.offset = to,
-                Line::Span { offset, len: span, .. } if offset.0.saturating_add(span) <= to.0 => {
-                    self.position = self.position.saturating_add(len).saturating_add(span);
-                    self.offset = Offset(offset.0 + span);
-                }
-                Line::Span { offset, len: span, text, crc } => {
-                    self.offset = offset;
-                    self.enter(source, len, span, (&text, crc), ends)?;
-                }
-                Line::At(offset) => {
-                    self.position += len;
-                    self.offset = offset;
-                }
-                Line::Local { .. } | Line::Select | Line::Other => self.position += len,
+        while self.offset < to.min(ends) {
+            self.approach(source, ends)?;
+            if self.offset < self.gap_ends {
+                self.offset = to.min(self.gap_ends);
+            } else if self.left > 0 {
+                self.advance(self.left.min(to.since(self.offset)));
             }
         }
         Ok(())
@@ -207,34 +190,44 @@ impl StreamReader {
     ) -> Result<(), StreamError<S::Error>> {
         let target = out.len().saturating_add(len);
         while out.len() < target && self.offset < ends {
-            if self.left > 0 {
+            self.approach(source, ends)?;
+            if self.offset < self.gap_ends {
+                let now = self.gap_ends.since(self.offset).min(MAX_FILLER);
+                fill(out, now as usize);
+                self.offset = Offset(self.offset.0 + now);
+                self.in_gap = self.offset < self.gap_ends;
+            } else if self.left > 0 {
                 let now = self.left.min((target - out.len()) as u64);
                 let bytes = source.bytes(self.position, now as usize).map_err(StreamError::Source)?;
                 if bytes.is_empty() {
                     return Err(StreamError::Ends { at: self.position });
                 }
                 out.extend_from_slice(bytes);
-                let now = bytes.len() as u64;
-                self.advance(now);
+                self.advance(bytes.len() as u64);
                 self.in_gap = false;
-                continue;
             }
+        }
+        Ok(())
+    }
+
+    /// Goes on over lines to what comes next in the stream: bytes that are not in the file, those of a span, or the end of the stretch.
+    /// A span is checked before anything is made of its line: that says how much is not in the file before it, too.
+    fn approach<S: Source>(&mut self, source: &mut S, ends: Offset) -> Result<(), StreamError<S::Error>> {
+        while self.offset < ends && self.offset >= self.gap_ends && self.left == 0 {
             let (line, len) = self.line(source)?;
             match line {
                 Line::Span { offset, .. } | Line::At(offset) if offset < self.offset => {
                     return self.elsewhere(offset);
                 }
-                Line::Span { offset, .. } | Line::At(offset) if offset > self.offset => {
-                    let gap_ends = offset.min(ends);
-                    let now = gap_ends.since(self.offset).min(MAX_FILLER);
-                    fill(out, now as usize);
-                    self.offset = Offset(self.offset.0 + now);
-                    self.in_gap = self.offset < gap_ends;
+                Line::Span { offset, len: span, text, crc } => {
+                    self.enter(source, len, Span { offset, unix_ms: 0, len: span }, (&text, crc), ends)?;
+                    self.gap_ends = offset.min(ends);
                 }
-                Line::Span { len: span, text, crc, .. } => {
-                    self.enter(source, len, span, (&text, crc), ends)?;
+                Line::At(offset) => {
+                    self.position += len;
+                    self.gap_ends = offset.min(ends);
                 }
-                Line::At(_) | Line::Local { .. } | Line::Select | Line::Other => self.position += len,
+                Line::Local { .. } | Line::Select | Line::Other => self.position += len,
             }
         }
         Ok(())
@@ -259,21 +252,23 @@ impl StreamReader {
         &mut self,
         source: &mut S,
         line: u64,
-        span: u64,
+        span: Span,
         crc: (&[u8], u64),
         ends: Offset,
     ) -> Result<(), StreamError<S::Error>> {
         let begins = self.position + line;
         // Where a stretch ends within a span, the rest of it was never written: so it has no checksum, and what there is of it has to
         // consist of whole commands, as it had when it was loaded.
-        let there = span.min(ends.since(self.offset));
+        // One that lies beyond the end altogether says how much is lacking before it: that has to be true as well.
+        let left = ends.0.saturating_sub(span.offset.0);
+        let there = if left == 0 { span.len } else { span.len.min(left) };
         let len = usize::try_from(there).unwrap_or(usize::MAX);
         let commands = source.bytes(begins, len).map_err(StreamError::Source)?;
         if commands.len() < len {
             let at = begins + commands.len() as u64;
             return Err(StreamError::Ends { at });
         }
-        let fits = if there == span {
+        let fits = if there == span.len {
             let mut digest = Digest::new();
             digest.write(crc.0);
             digest.write(commands);
@@ -282,9 +277,9 @@ impl StreamReader {
             are_whole(commands)
         };
         if !fits {
-            return self.damage(line, DamageKind::Checksum { len: span });
+            return self.damage(line, DamageKind::Checksum { len: span.len });
         }
-        (self.position, self.left) = (begins, there);
+        (self.position, self.left) = (begins, there.min(left));
         Ok(())
     }
 

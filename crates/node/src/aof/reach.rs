@@ -75,6 +75,8 @@ pub(crate) struct Reach {
     file: Option<(Arc<Path>, u64)>,
     /// … and the name of the history so far.
     id: Option<ReplicationId>,
+    /// Where the last span begins that something is lacking before.
+    behind_gap: Option<Offset>,
     named: Option<Named>,
 }
 
@@ -249,6 +251,9 @@ impl Reach {
         }
         let expected = last.to;
         last.mark(expected, at);
+        if offset > expected && len > 0 {
+            self.behind_gap = Some(offset);
+        }
         last.to = Offset(offset.0.saturating_add(len));
     }
 
@@ -270,9 +275,10 @@ impl Reach {
             if common.is_none_or(|common| history.offset > common) {
                 self.segments.clear();
             } else {
-                goes_on = last.path == path && last.to == history.offset;
+                goes_on = last.path == path;
                 if history.offset < last.to {
-                    self.cut_back(history.offset);
+                    goes_on = false;
+                    self.cut_back_loaded(history.offset);
                 }
             }
         }
@@ -296,7 +302,22 @@ impl Reach {
         if self.end().is_some_and(|last| last < end) {
             return self.segments.clear();
         }
-        self.cut(end);
+        if self.end().is_some_and(|last| last > end) {
+            let last = self.segments.back().map(|last| Arc::clone(&last.path));
+            self.cut_back_loaded(end);
+            if let Some(path) = last {
+                self.segments.push_back(Segment { path, marks: vec![(end, keep)], to: end, size: keep });
+            }
+        }
+        self.behind_gap = None;
+    }
+
+    /// As [`Reach::cut_back`]. Of a span of which nothing is there it cannot be verified what is lacking before it.
+    fn cut_back_loaded(&mut self, at: Offset) {
+        if self.behind_gap.is_some_and(|begins| begins >= at) {
+            return self.segments.clear();
+        }
+        self.cut_back(at);
     }
 }
 

@@ -179,3 +179,23 @@ fn another_history_and_a_hole_are_beginnings() {
         (Some(300), Some(Offset(300)), Some("it cannot be read"))
     );
 }
+
+#[test]
+fn what_lacks_before_a_span_that_is_not_there_is_not_believed() {
+    let first = |lines: &[(Annotation, u64)], end: u64| {
+        let mut reach = Reach::default();
+        reach.load_file(path("1"), 500);
+        lines.iter().for_each(|(line, at)| reach.load_line(line, *at));
+        reach.loaded(Offset(end), 400);
+        (reach.first(u64::MAX).map(|first| first.0), reach.end().map(|end| end.0))
+    };
+    let begin = [(named(1, 100), 0), (span(100, 50), 100)];
+    let cut = [begin[0], begin[1], (span(180, 20), 200)];
+    assert_eq!(first(&cut, 200), (Some(100), Some(200)));
+    assert_eq!(first(&cut, 190), (Some(100), Some(190)), "some of it is there");
+    assert_eq!(first(&cut, 180), (Some(180), Some(180)), "nothing is");
+    let told = [begin[0], begin[1], (span(180, 0), 200)];
+    assert_eq!(first(&told, 180), (Some(100), Some(180)), "that has a checksum");
+    let again = [cut[0], cut[1], cut[2], (named(1, 180), 300), (span(180, 10), 350)];
+    assert_eq!(first(&again, 190), (Some(180), Some(190)));
+}

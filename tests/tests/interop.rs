@@ -228,6 +228,7 @@ fn info_replication_looks_the_same() {
                 "master_current_",
                 "master_sync_guard",
                 "repl_spill_",
+                "repl_backlog_aof_",
                 "repl_sync_",
                 "master_lag_ms",
                 "replica0_lag_ms",

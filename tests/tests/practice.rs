@@ -98,8 +98,14 @@ const REPLICA_FIELDS: [&str; 26] = [
 ];
 
 /// What both print behind that, the first of them like others.
-const OWN_FIELDS: [&str; 7] = [
+const OWN_FIELDS: [&str; 13] = [
     "repl_backlog_histlen",
+    "repl_backlog_aof_active",
+    "repl_backlog_aof_first_byte_offset",
+    "repl_backlog_aof_bytes",
+    "repl_backlog_aof_syncs",
+    "repl_backlog_aof_read_bytes",
+    "repl_backlog_aof_errors",
     "repl_spill_bytes",
     "repl_spill_written_bytes",
     "repl_spill_errors",

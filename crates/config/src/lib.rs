@@ -31,7 +31,7 @@
 //! assert_eq!(config.settings().loglevel, config::LogLevel::Debug);
 //!
 //! // CONFIG GET and CONFIG SET; old names work beside new ones.
-//! assert_eq!(config.get(&[b"repl-backlog-*"])[0], ("repl-backlog-size".into(), "67108864".into()));
+//! assert_eq!(config.get(&[b"repl-backlog-s*"])[0], ("repl-backlog-size".into(), "67108864".into()));
 //! assert_eq!(config.set(&[(b"slave-priority", b"10"), (b"timeout", b"1m")])?, ["replica-priority", "timeout"]);
 //! let refused = config.set(&[(b"timeout", b"5"), (b"port", b"none")]).unwrap_err();
 //! assert_eq!(

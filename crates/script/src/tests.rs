@@ -224,6 +224,19 @@ fn nothing_escapes_the_limits() {
     }
 }
 
+/// A few instructions that take as long as millions of others.
+#[test]
+fn collections_do_not_hide_from_the_clock() {
+    for collect in ["collectgarbage()", "collectgarbage('collect')", "collectgarbage('step', 1000)"] {
+        let code = format!("for i = 1, 1000 do {collect} end return 'not stopped'");
+        assert!(run(&code).contains("killed"), "{collect}");
+        // In a function that the parser calls.
+        let read = format!("return load(function() {collect} return ' ' end)");
+        assert!(run(&read).contains("killed"), "{collect}");
+    }
+    assert!(run("for i = 1, 1000 do collectgarbage('count') end return 'done'").contains("done"));
+}
+
 #[test]
 fn a_killed_machine_works_again() {
     let mut machine = Machine::for_scripts(1, Limits::default());

@@ -170,6 +170,8 @@ unsafe extern "C-unwind" fn hook(l: *mut lua_State, _: *mut lua_Debug) {
             return;
         }
         if (*link).exchange.killed.is_none() {
+            // It may have come early this time.
+            set_hook(l, None);
             suspend(l, Event::Tick);
         }
         if let Some(text) = (*link).exchange.killed {

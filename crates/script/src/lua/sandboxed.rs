@@ -17,6 +17,7 @@ use mlua::ffi::{
     luaL_checkinteger, luaL_checktype, luaL_optinteger,
 };
 
+use super::coroutine::set_hook;
 use super::heap::heap_of;
 
 /// Its address is the mark.
@@ -181,7 +182,12 @@ unsafe extern "C-unwind" fn collector(l: *mut lua_State) -> c_int {
             if matches!(text, b"stop" | b"restart" | b"setpause" | b"setstepmul") {
                 return 0;
             }
+            if text == b"count" {
+                return go_on(l);
+            }
         }
+        // A collection takes as long as very many instructions: the host gets its turn behind it.
+        set_hook(l, Some(1));
         go_on(l)
     }
 }

@@ -172,8 +172,7 @@ impl Node {
             self.aof.rewrite_scheduled = true;
             return false;
         }
-        self.start_rewrite();
-        true
+        self.start_rewrite()
     }
 
     pub(crate) fn is_opening(&self) -> bool {
@@ -183,6 +182,7 @@ impl Node {
     pub(crate) fn start_scheduled_rewrite(&mut self) {
         let busy = self.persistence.current.is_some()
             || self.aof.rewrite.is_some()
+            || self.aof.phase == Phase::On && self.aof.write_error.is_some()
             || self.gate.loading
             || self.replication.in_transaction();
         let late = self.now.mono_ms() >= self.aof.rewrite_not_before_ms;
@@ -191,14 +191,19 @@ impl Node {
         }
     }
 
-    fn start_rewrite(&mut self) {
-        self.aof.rewrite_scheduled = false;
+    /// Begins, if what the log holds so far can go to the file so far: the new increment must not begin before its base. Otherwise it is
+    /// done later.
+    fn start_rewrite(&mut self) -> bool {
         let begins = self.aof.phase != Phase::On;
         let was_off = self.aof.is_off();
         if !was_off {
             self.replication.begin_logging(&mut self.rng);
-            // What the log holds so far goes to the file so far.
             self.append_to_aof();
+        }
+        let is_behind = self.aof.open && self.aof.cursor < self.replication.log.end();
+        self.aof.rewrite_scheduled = !begins && (self.aof.write_error.is_some() || is_behind);
+        if self.aof.rewrite_scheduled {
+            return false;
         }
         let at = self.replication.log.end();
         let settings = self.config.settings();
@@ -246,6 +251,7 @@ impl Node {
         } else {
             self.begin_increment(at);
         }
+        true
     }
 
     /// What is appended from here on is the beginning of a file.
@@ -479,6 +485,7 @@ impl Node {
         let current = self.aof.current_bytes();
         let busy = self.persistence.current.is_some()
             || self.aof.rewrite.is_some()
+            || self.aof.write_error.is_some()
             || self.gate.loading
             || self.persistence.shutdown.is_some();
         let late = self.now.mono_ms() >= self.aof.rewrite_not_before_ms;

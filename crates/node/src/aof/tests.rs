@@ -144,6 +144,29 @@ fn a_full_disk_stops_writes_until_there_is_room() {
     assert_eq!(node.run_on(other, &["SET", "b", "1"]), "", "it is on its way");
 }
 
+/// What waits for room belongs to the file so far. Handed over with a new one that cannot be opened either, it would be lost.
+#[test]
+fn a_rewrite_waits_until_there_is_room() {
+    let mut node = kept(&[]);
+    node.run(&["SET", "a", "1"]);
+    appended(&mut node);
+    let error = "No space left on device".to_owned();
+    let epoch = node.node.aof.epoch;
+    event(&mut node, AofEvent::WriteFailed { epoch, written: Offset(0), error });
+    let other = node.client();
+    assert_eq!(node.run_on(other, &["BGREWRITEAOF"]), "+Background append only file rewriting scheduled\r\n");
+    let asked = node.actions();
+    assert!(!asked.iter().any(|action| matches!(action, Action::Aof(_) | Action::Save(_))), "{asked:?}");
+    node.advance_ms(1100);
+    let (text, upto, _) = appended(&mut node);
+    assert!(text.contains("#TANDEM span 0 ") && text.ends_with("SET $1 a $1 1 "), "{text}");
+    written(&mut node, upto.expect("something was appended"));
+    assert_eq!(node.read(), "+OK\r\n");
+    node.advance_ms(1100);
+    let asked = node.actions();
+    assert!(asked.iter().any(|action| matches!(action, Action::Aof(AofWork::Open(_)))), "{asked:?}");
+}
+
 #[test]
 fn after_a_flush_that_failed_only_a_new_base_is_trusted() {
     let mut node = kept(&["--appendfsync", "always"]);

@@ -540,6 +540,10 @@ impl Node {
     /// The file can be appended to: clients are served.
     pub(crate) fn aof_ready(&mut self) {
         if self.persistence.loading.take_if(|loading| loading.opens_aof).is_some() {
+            if self.config.settings().replicaof.is_none() {
+                // Those who continue may stand in another database than the files know of.
+                self.replication.forget_db();
+            }
             self.begin_serving();
         }
     }

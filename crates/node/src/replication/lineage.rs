@@ -53,7 +53,7 @@ impl Replication {
     #[inline]
     pub fn quiet_from(&mut self, at: Offset) {
         if self.quiet.is_none() {
-            let stream_db = self.stream_db.or(self.untouched_db()).unwrap_or(0);
+            let stream_db = self.stream_db();
             self.quiet = Some(Quiet { since: at, stream_db });
         }
     }

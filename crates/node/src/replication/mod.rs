@@ -170,7 +170,7 @@ impl Replication {
 
     /// The database selected in the stream.
     pub fn stream_db(&self) -> usize {
-        self.stream_db.unwrap_or(0)
+        self.stream_db.or(self.untouched_db()).unwrap_or(0)
     }
 
     /// The master's stream has selected a database.
@@ -189,7 +189,7 @@ impl Replication {
     pub fn identity(&self) -> Option<SnapshotIdentity> {
         // As long as nothing stands in a stream of our own, what counts is the one that this history comes from: somebody may go
         // back to that.
-        let stream_db = self.stream_db.or(self.untouched_db()).unwrap_or(0);
+        let stream_db = self.stream_db();
         self.logging.then(|| SnapshotIdentity { id: *self.history.id(), offset: self.log.end(), stream_db })
     }
 

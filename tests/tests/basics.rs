@@ -230,7 +230,8 @@ fn a_password_is_asked_for() {
     assert_eq!(client.run("GET k"), "-NOAUTH Authentication required.");
     assert!(client.run("AUTH wrong").starts_with("-WRONGPASS "));
     assert_eq!(client.run("AUTH secret"), "OK");
-    assert_eq!(client.run("GET k"), "nil");
+    // That it asks for a password says nothing of whether it has loaded its data.
+    wait_eq("nil", || client.run("GET k"));
     let mut url = redis::Client::open(format!("redis://:secret@127.0.0.1:{}/", server.port())).unwrap();
     assert_eq!(url.set::<_, _, String>("k", "v").unwrap(), "OK");
 }
@@ -266,6 +267,27 @@ fn a_unix_socket() {
     use std::os::unix::fs::PermissionsExt;
     let mode = std::fs::metadata(server.path("tandem.sock")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
+}
+
+/// The poller tells of an end once, together with the first of what came before it.
+#[test]
+fn the_end_behind_more_than_one_read_is_noticed() {
+    use std::io::{Read, Write};
+    let server = Server::tandem().unsaved().args(&["--unixsocket", "tandem.sock"]).start();
+    let mut stream = std::os::unix::net::UnixStream::connect(server.path("tandem.sock")).unwrap();
+    // Nothing is written to it, or writing would notice.
+    stream.write_all(b"PING\r\nCLIENT REPLY OFF\r\n").unwrap();
+    let mut reply = [0; 7];
+    stream.read_exact(&mut reply).unwrap();
+    let clients = || server.info("connected_clients");
+    wait_eq("2", clients);
+    server.freeze();
+    let value = "x".repeat(90_000);
+    stream.write_all(format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$90000\r\n{value}\r\n").as_bytes()).unwrap();
+    drop(stream);
+    server.thaw();
+    wait_eq("1", clients);
+    assert_eq!(server.run("STRLEN k"), "90000");
 }
 
 #[test]

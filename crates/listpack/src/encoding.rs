@@ -25,6 +25,21 @@ const INT_24: u8 = 0xf2;
 const INT_32: u8 = 0xf3;
 const INT_64: u8 = 0xf4;
 
+/// The length of an entry without the backward length, if the first byte alone says it. It is below 128 then.
+#[inline]
+pub(crate) fn short_len(first: u8) -> Option<usize> {
+    match first {
+        0..0x80 => Some(1),
+        0x80..0xc0 => Some(1 + usize::from(first & 0x3f)),
+        0xc0..0xe0 => Some(2),
+        INT_16 => Some(3),
+        INT_24 => Some(4),
+        INT_32 => Some(5),
+        INT_64 => Some(9),
+        _ => None,
+    }
+}
+
 /// Decodes the entry that begins at `at`, and gives its length without the backward length.
 ///
 /// `bytes` ends where entries may not reach: before the end mark.
@@ -178,6 +193,7 @@ mod tests {
         assert_eq!(encode(entry), bytes);
         let back = back_length::Encoded::new(bytes.len() - 1).as_slice().len();
         assert_eq!(decode(bytes, 0), Ok((entry, bytes.len() - back)));
+        assert!(short_len(bytes[0]).is_none_or(|len| len == bytes.len() - back));
     }
 
     #[test]

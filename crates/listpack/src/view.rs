@@ -250,13 +250,22 @@ fn validate(bytes: &[u8]) -> Result<(), Error> {
     if bytes[end] != END {
         return Err(Error::BadEnd { at: end });
     }
+    let entries = &bytes[..end];
     let mut at = HEADER;
     let mut actual = 0;
     while at < end {
-        let (_, len) = encoding::decode(&bytes[..end], at)?;
+        // Nearly all are short: then one byte says so behind them, and what they say is of no interest here.
+        if let Some(len) = encoding::short_len(entries[at])
+            && entries.get(at + len).is_some_and(|&back| usize::from(back) == len)
+        {
+            at += len + 1;
+            actual += 1;
+            continue;
+        }
+        let (_, len) = encoding::decode(entries, at)?;
         let back = back_length::Encoded::new(len);
         let back = back.as_slice();
-        if !bytes[at + len..end].starts_with(back) {
+        if !entries[at + len..].starts_with(back) {
             return Err(Error::BadBackLength { at: at + len });
         }
         at += len + back.len();

@@ -1,4 +1,4 @@
-//! Commands that are held back for a while: by CLIENT PAUSE, and while the role of the master is handed over.
+//! Commands that are held back for a while: by CLIENT PAUSE, while the role of the master is handed over, and before the end.
 
 use commands::{CommandSpec, Flags};
 
@@ -21,6 +21,8 @@ pub(crate) struct Pause {
     pub client: Option<(PauseKind, u64)>,
     /// A failover holds writes until it ends.
     pub failover: bool,
+    /// A shutdown holds writes: what it saves, and what replicas have, is to be everything that was answered.
+    pub shutdown: bool,
     /// Those who were held are to be let go at the next tick, because now would be in the middle of a transaction.
     pub release_due: bool,
     /// Clients with a command held back, in order of arrival.
@@ -31,11 +33,11 @@ impl Pause {
     /// What is held, for whichever reason.
     pub fn kind(&self) -> Option<PauseKind> {
         let of_client = self.client.map(|(kind, _)| kind);
-        of_client.max(self.failover.then_some(PauseKind::Write))
+        of_client.max((self.failover || self.shutdown).then_some(PauseKind::Write))
     }
 
     pub fn is_active(&self) -> bool {
-        self.client.is_some() || self.failover
+        self.client.is_some() || self.failover || self.shutdown
     }
 
     /// Whether this command has to wait.

@@ -556,6 +556,9 @@ impl Node {
             waiting_for_replicas: timeout_ms > 0 && self.some_replica_lags(),
             clients: client.into_iter().collect(),
         });
+        self.pause.shutdown = true;
+        self.env.expiry = self.expiry_mode();
+        self.refresh_gate();
         if self.persistence.shutdown.as_ref().is_some_and(|shutdown| shutdown.waiting_for_replicas) {
             tracing::info!("Waiting for replicas before shutting down.");
         }
@@ -630,6 +633,11 @@ impl Node {
     /// Goes on as if no shutdown had been asked for.
     pub(crate) fn abort_shutdown(&mut self, error: &str) {
         let Some(shutdown) = self.persistence.shutdown.take() else { return };
+        self.pause.shutdown = false;
+        // With the next tick: now may be in the middle of a transaction.
+        self.pause.release_due = true;
+        self.env.expiry = self.expiry_mode();
+        self.refresh_gate();
         if self.persistence.current.as_ref().is_some_and(|current| current.kind == SaveKind::Shutdown) {
             self.cancel_save();
         }

@@ -108,6 +108,10 @@ impl Steps {
             self.used += cursor.used();
             return Ok(Some(self.parser.entry(key, Value::String(value))));
         }
+        if let Some(element) = self.parser.plain_element(&mut cursor) {
+            self.used += cursor.used();
+            return Ok(Some(element));
+        }
         let checksum = self.sum.checksum.as_ref();
         match self.parser.report(&mut cursor, checksum, &mut self.scratch) {
             Ok(event) => {

@@ -178,6 +178,38 @@ impl Rest {
         }
     }
 
+    /// Reads the next element if its strings are short and plain, as nearly all are. Whatever else there may be, errors included, is left
+    /// to [`next`](Rest::next).
+    #[inline(always)]
+    pub(crate) fn next_plain<'a>(&mut self, cursor: &mut Cursor<'a>, limit: u64) -> Option<Event<'a>> {
+        match self {
+            Rest::Strings { left: left @ 1.. } => {
+                let (element, _) = string::short_plain(cursor.rest(), limit)?;
+                cursor.skip(1 + element.len());
+                *left -= 1;
+                Some(Event::Element(element))
+            }
+            Rest::Fields { left: left @ 1.., expiry: FieldExpiry::Absent, .. } => {
+                let (field, rest) = string::short_plain(cursor.rest(), limit)?;
+                let (value, _) = string::short_plain(rest, limit)?;
+                cursor.skip(2 + field.len() + value.len());
+                *left -= 1;
+                Some(Event::Field { field, value, expiry_ms: None })
+            }
+            Rest::Members { left: left @ 1.., scores: Scores::Binary } => {
+                let (member, rest) = string::short_plain(cursor.rest(), limit)?;
+                let score = f64::from_le_bytes(*rest.first_chunk()?);
+                if score.is_nan() {
+                    return None;
+                }
+                cursor.skip(1 + member.len() + size_of::<f64>());
+                *left -= 1;
+                Some(Event::Member { member, score })
+            }
+            _ => None,
+        }
+    }
+
     /// Reads the next element. An incomplete one leaves no trace. Not to be called when [`is_done`](Rest::is_done).
     #[inline]
     pub(crate) fn next<'a>(

@@ -132,7 +132,7 @@ impl Writer {
         disk.sync(path);
         events.push(AofEvent::Synced { epoch, upto: batch.upto });
         if batch.last {
-            events.push(AofEvent::Ended);
+            events.push(AofEvent::Ended { upto: batch.upto });
         }
     }
 }

@@ -332,8 +332,9 @@ impl Node {
                     self.aof_ready();
                 }
             }
-            AofEvent::Ended => {
-                self.aof.end_stands = true;
+            AofEvent::Ended { upto } => {
+                // What was written meanwhile has a last line of its own.
+                self.aof.end_stands |= self.aof.ended_at == Some(upto);
                 if self.persistence.shutdown.is_some() {
                     self.continue_shutdown();
                 }

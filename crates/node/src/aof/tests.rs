@@ -212,10 +212,45 @@ fn a_shutdown_ends_the_file() {
     assert!(text.contains("SET $1 a") && sync, "{text}");
     let end = format!("#TANDEM end {} ", node.log_end());
     assert!(text.contains(&end) && text.contains(" master "), "{text}");
-    synced(&mut node, upto.expect("something was appended"));
+    let upto = upto.expect("something was appended");
+    synced(&mut node, upto);
     assert!(node.actions().is_empty());
-    event(&mut node, AofEvent::Ended);
+    event(&mut node, AofEvent::Ended { upto });
     assert!(node.actions().iter().any(|action| matches!(action, Action::Exit { code: 0 })));
+}
+
+#[test]
+fn nothing_is_written_behind_the_end() {
+    let mut node = kept(&[]);
+    node.input(node.conn, &["SET", "a", "1"]);
+    let other = node.client();
+    node.input(other, &["SHUTDOWN"]);
+    let upto = appended(&mut node).1.expect("something was appended");
+    let late = node.client();
+    assert_eq!(node.run_on(late, &["SET", "b", "1"]), "", "it is held");
+    let third = node.client();
+    assert!(node.run_on(third, &["INFO", "clients"]).contains("paused_reason:shutdown_in_progress"));
+    node.advance_ms(100);
+    node.node.before_write(node.now);
+    assert!(node.actions().iter().all(|action| !matches!(action, Action::Aof(AofWork::Append(_)))));
+    assert_eq!(node.run_on(third, &["SHUTDOWN", "ABORT"]), "+OK\r\n");
+    node.advance_ms(100);
+    node.node.before_write(node.now);
+    let next = appended(&mut node).1.expect("something was appended");
+    written(&mut node, next);
+    assert_eq!(node.read_from(late), "+OK\r\n");
+
+    // Should it have been written nevertheless, the line before it is not the last one.
+    node.input(other, &["SHUTDOWN"]);
+    let last = appended(&mut node).1.expect("something was appended");
+    assert!(upto < next && next <= last);
+    event(&mut node, AofEvent::Ended { upto });
+    let exits =
+        |node: &mut Fixture| node.actions().iter().any(|action| matches!(action, Action::Exit { .. }));
+    assert!(!exits(&mut node));
+    synced(&mut node, last);
+    event(&mut node, AofEvent::Ended { upto: last });
+    assert!(exits(&mut node));
 }
 
 const SET: &[u8] = b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n";

@@ -187,8 +187,11 @@ pub enum AofEvent {
         /// Up to here.
         upto: Offset,
     },
-    /// The last batch is durable.
-    Ended,
+    /// The last batch is durable. There may be a later one by now.
+    Ended {
+        /// Up to here.
+        upto: Offset,
+    },
     /// An append failed. The file ends where the log was at this offset, and everything is left out until a batch comes that says
     /// otherwise.
     WriteFailed {

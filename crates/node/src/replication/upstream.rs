@@ -19,6 +19,8 @@ use backlog::{Offset, ReplicationId};
 
 /// A failed attempt is repeated after so long.
 const RETRY_MS: u64 = 1000;
+/// A link that breaks is made anew at once, unless it has not even lasted so long: a master that accepts and hangs up is left in peace.
+const LINK_LIFE_MS: u64 = 200;
 /// Bytes on their way to the loader beyond which the link is not read any more…
 const LOADER_FULL: u64 = 64 * 1024 * 1024;
 /// …until no more than so many are left.
@@ -59,6 +61,8 @@ pub(crate) struct Upstream {
     pub down_since_ms: u64,
     /// The stream has flowed through the present link.
     pub was_connected: bool,
+    /// Since when it does, or did (monotonic milliseconds).
+    came_up_ms: u64,
     pub applier: Applier,
     pub lag: LinkLag,
     pub sync: Option<FullSync>,
@@ -108,6 +112,7 @@ impl Upstream {
             retry_at_ms: now_ms,
             down_since_ms: now_ms,
             was_connected: false,
+            came_up_ms: 0,
             applier: Applier::default(),
             lag: LinkLag::default(),
             sync: None,
@@ -274,8 +279,15 @@ impl Node {
         }
         let asked = upstream.link.as_ref().is_some_and(Link::has_asked);
         // A link that worked is worth an attempt at once; one that never did is not.
-        self.forget_link(if was_connected { 0 } else { RETRY_MS });
+        let retry_ms = if was_connected {
+            (upstream.came_up_ms + LINK_LIFE_MS).saturating_sub(self.now.mono_ms())
+        } else {
+            RETRY_MS
+        };
+        self.forget_link(retry_ms);
         self.failover_link_ended(asked, why, None);
+        // Not with the next tick: every millisecond is one of stale reads.
+        self.tick_upstream();
     }
 
     /// The link failed: closes it and tries again.
@@ -463,6 +475,7 @@ impl Node {
     fn link_came_up(&mut self) {
         if let Some(upstream) = &mut self.replication.upstream {
             upstream.was_connected = true;
+            upstream.came_up_ms = self.now.mono_ms();
             upstream.occasion = Occasion::Configured;
             upstream.failures = 0;
             upstream.refused_names = 0;
@@ -793,3 +806,6 @@ fn why_full(upstream: &Upstream, id: ReplicationId, offset: Offset, legacy: bool
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,13 +41,24 @@ impl<'a> Text<'a> {
         match self {
             Text::Int(number) => mix(0, number as u64),
             Text::Str(text) => {
-                let (words, rest) = text.as_chunks::<8>();
-                let sign =
-                    words.iter().fold(text.len() as u64, |sign, word| mix(sign, u64::from_le_bytes(*word)));
-                mix(sign, rest.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)))
+                let len = text.len() as u64;
+                let Some(last) = text.last_chunk() else { return mix(len, short_word(text)) };
+                // The last word overlaps the one before it: no byte is looked at alone.
+                let (words, _) = text[..text.len() - 1].as_chunks::<8>();
+                let sign = words.iter().fold(len, |sign, word| mix(sign, u64::from_le_bytes(*word)));
+                mix(sign, u64::from_le_bytes(*last))
             }
         }
     }
+}
+
+/// Up to seven bytes as one number.
+#[inline]
+fn short_word(text: &[u8]) -> u64 {
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        return u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last));
+    }
+    text.iter().fold(0, |word, &byte| word << 8 | u64::from(byte))
 }
 
 /// Whether two of these entries have the same text.

@@ -177,6 +177,15 @@ impl Parser {
         }
     }
 
+    /// Reads the next element of a value that comes in parts, if its strings are short and plain.
+    #[inline(always)]
+    pub(super) fn plain_element<'a>(&mut self, cursor: &mut Cursor<'a>) -> Option<Event<'a>> {
+        match &mut self.state {
+            State::Value(rest) => rest.next_plain(cursor, self.max_string),
+            _ => None,
+        }
+    }
+
     /// The event of a key, with all that has been said about it.
     #[inline(always)]
     pub(super) fn entry<'a>(&mut self, key: &'a [u8], value: Value<'a>) -> Event<'a> {

@@ -165,15 +165,17 @@ impl Writer {
             }
         }
         let epoch = self.epoch;
-        (self.tell)(AofEvent::Written { epoch, upto, size: open.size });
+        let written = AofEvent::Written { epoch, upto, size: open.size };
         if !sync {
-            return;
+            return (self.tell)(written);
         }
         let event = Flush { file: Arc::clone(&open.file), epoch, upto }.run();
         let durable = matches!(event, AofEvent::Synced { .. });
+        // Nobody waits for the first of these alone: told together, they wake the engine once.
+        (self.tell)(written);
         (self.tell)(event);
         if ends && durable {
-            (self.tell)(AofEvent::Ended);
+            (self.tell)(AofEvent::Ended { upto });
         }
     }
 }

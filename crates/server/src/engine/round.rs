@@ -76,7 +76,8 @@ impl ReadBuffer {
 /// Connections to be served in the next round whatever the poller says, since it has said so once already.
 #[derive(Default)]
 pub(super) struct Unfinished {
-    reads: Vec<ConnId>,
+    /// With each, whether its end is known to follow, or may have been told of while nobody listened.
+    reads: Vec<(ConnId, bool)>,
     writes: Vec<ConnId>,
 }
 
@@ -126,8 +127,8 @@ impl Engine {
             return;
         }
         let Unfinished { reads, writes } = std::mem::take(&mut self.unfinished);
-        for id in reads {
-            self.read(id, false);
+        for (id, ends) in reads {
+            self.read(id, ends);
         }
         for id in writes {
             self.flush(id);
@@ -217,10 +218,10 @@ impl Engine {
                     self.buffer.filled();
                 }
                 if full || ends {
-                    self.unfinished.reads.push(id);
+                    self.unfinished.reads.push((id, ends));
                 }
             }
-            Err(Errno::INTR) => self.unfinished.reads.push(id),
+            Err(Errno::INTR) => self.unfinished.reads.push((id, ends)),
             Err(Errno::AGAIN) => {}
             Err(_) => self.lost(id),
         }
@@ -246,7 +247,7 @@ impl Engine {
             Received::Full(_) => {
                 self.hand_over();
                 self.buffer.filled();
-                self.unfinished.reads.push(id);
+                self.unfinished.reads.push((id, false));
             }
             Received::End(_) => self.lost(id),
         }
@@ -309,8 +310,8 @@ impl Engine {
     pub(super) fn read_from(&mut self, id: ConnId, read: bool) {
         let Some(socket) = self.sockets.get_mut(id) else { return };
         if read && !socket.reads {
-            // What the poller said meanwhile went unheard.
-            self.unfinished.reads.push(id);
+            // What the poller said meanwhile went unheard, of an end, too.
+            self.unfinished.reads.push((id, true));
         }
         socket.reads = read;
     }
@@ -391,7 +392,7 @@ impl Engine {
             tracing::warn!("Cannot watch a socket: {}", reason(&error));
             self.node.eof(self.now, id);
         } else if encrypted {
-            self.unfinished.reads.push(id);
+            self.unfinished.reads.push((id, false));
         }
     }
 

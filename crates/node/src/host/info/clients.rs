@@ -27,6 +27,7 @@ pub(super) fn write(node: &Node, session: &Session, report: &mut Report) {
     report.put("total_blocking_keys_on_nokey", node.blocked.keys_watched_gone());
     let reason = match node.pause.client {
         Some(_) => "client_pause",
+        None if node.pause.shutdown => "shutdown_in_progress",
         None if node.pause.failover => "failover_in_progress",
         None => "none",
     };

@@ -187,6 +187,12 @@ impl Log {
         }
     }
 
+    /// The unit of trimming: by up to so much the log reaches further back than its capacity.
+    #[must_use]
+    pub fn block_bytes(&self) -> u64 {
+        block_size(self.capacity) as u64
+    }
+
     /// Frees the whole blocks that lie more than `capacity` bytes behind the end and that no reader needs any
     /// more. `slowest_reader` is the smallest cursor of all that are attached.
     ///

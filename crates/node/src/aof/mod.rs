@@ -361,6 +361,8 @@ impl Node {
                 if self.aof.sync_error.is_none() {
                     tracing::warn!("Fail to fsync the AOF file: {error}");
                 }
+                // If that was the last line, there has to be another.
+                self.aof.ended_at = None;
                 self.aof.sync_error = Some(error);
                 self.aof.last_sync_ms = self.now.mono_ms();
                 self.refresh_gate();

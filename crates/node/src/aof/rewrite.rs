@@ -215,6 +215,8 @@ impl Node {
             names.file(if commands { Name::CommandBase(base_seq) } else { Name::SnapshotBase(base_seq) });
         let increment = manifest.add_increment(names, self.aof.increment_floor);
         let increment_seq = manifest.increments.last().map_or(1, |part| part.seq);
+        // A line that says that writing ended is not the last one any more.
+        self.aof.ended_at = None;
         self.aof.base_floor = base_seq + 1;
         self.aof.increment_floor = increment_seq + 1;
         let folder = self.aof_folder();

@@ -106,10 +106,12 @@ impl Node {
             // Everybody has what was in it; or the log began anew, and what is in it belongs to another history.
             self.end_spill();
         }
-        let limit = self.config.settings().repl_sync_spill_limit;
-        if behind > memory.saturating_add(limit) {
-            return self
-                .drop_those_behind(memory.saturating_add(limit), "more was written than may be kept for it");
+        // Who continues from the last block is let in, and must not be dropped for it over and over.
+        let limit =
+            self.config.settings().repl_sync_spill_limit.saturating_add(self.replication.log.block_bytes());
+        let limit = limit.saturating_add(memory);
+        if behind > limit {
+            return self.drop_those_behind(limit, "more was written than may be kept for it");
         }
         let in_memory = self.replication.log.end().since(self.replication.log.first_in_memory());
         if behind > memory && in_memory > memory.saturating_mul(2).saturating_add(2 * IN_FLIGHT) {

@@ -27,6 +27,20 @@ struct Open {
     file: Arc<File>,
     /// Bytes that are surely in it.
     size: u64,
+    /// Behind them may stand what was begun and failed: that goes before anything else comes.
+    torn: bool,
+}
+
+impl Open {
+    /// Takes back what was begun: what is appended later must not follow half a command.
+    fn mend(&mut self) -> io::Result<()> {
+        if self.torn {
+            self.file.set_len(self.size)?;
+            (&*self.file).seek(SeekFrom::Start(self.size))?;
+            self.torn = false;
+        }
+        Ok(())
+    }
 }
 
 pub(super) struct Writer {
@@ -128,7 +142,7 @@ impl Writer {
         if let Some(manifest) = &wanted.manifest {
             write_manifest(&wanted.folder, manifest)?;
         }
-        let before = self.open.replace(Open { file: Arc::new(file), size });
+        let before = self.open.replace(Open { file: Arc::new(file), size, torn: false });
         if let Some(AofBegin { epoch, at }) = wanted.begins {
             (self.epoch, self.written, self.failed) = (epoch, at, false);
         } else if let Some(Open { file, .. }) = before {
@@ -180,7 +194,7 @@ impl Writer {
     }
 }
 
-/// Appends all of it, or leaves the file as it was.
+/// Appends all of it, or leaves the file as it was: at once, or before the next append.
 fn append<'a>(
     open: &mut Open,
     lines: &mut Vec<u8>,
@@ -201,18 +215,19 @@ fn append<'a>(
         }
         from = to;
     }
-    let mut file = &*open.file;
-    let result = write_all(&mut file, &mut slices);
-    match result {
-        Ok(len) => open.size += len,
+    open.mend()?;
+    match write_all(&mut &*open.file, &mut slices) {
+        Ok(len) => {
+            open.size += len;
+            Ok(())
+        }
         Err(error) => {
-            // What was begun is taken back: what is appended later must not follow half a command.
-            file.set_len(open.size)?;
-            file.seek(SeekFrom::Start(open.size))?;
-            return Err(error);
+            open.torn = true;
+            // If that fails, too, it is tried again before the next append.
+            let _ = open.mend();
+            Err(error)
         }
     }
-    Ok(())
 }
 
 fn write_all(file: &mut &File, mut slices: &mut [IoSlice<'_>]) -> io::Result<u64> {

@@ -33,7 +33,7 @@ fn open(folder: &Path, keep: Option<u64>) -> AofWork {
     }))
 }
 
-fn append(at: u64, sync: bool, resume: bool) -> AofWork {
+fn batch(at: u64, sync: bool, resume: bool) -> AofWork {
     let pieces = vec![AofPiece::Span { offset: Offset(at), unix_ms: 1, bytes: SET.to_vec() }];
     AofWork::Append(AofBatch { pieces, upto: Offset(at + 27), sync, resume, last: false })
 }
@@ -53,9 +53,9 @@ fn what_has_gathered_is_written_and_flushed_together() {
     let folder = dir.path().join("appendonlydir");
     let events = run(vec![
         open(&folder, None),
-        append(10, false, false),
-        append(37, true, false),
-        append(64, false, false),
+        batch(10, false, false),
+        batch(37, true, false),
+        batch(64, false, false),
     ]);
     let [
         AofEvent::Opened(Ok(0)),
@@ -68,7 +68,7 @@ fn what_has_gathered_is_written_and_flushed_together() {
     assert_eq!(std::fs::metadata(folder.join("f")).unwrap().len(), size);
     assert_eq!(read(folder.join("f")).len, size);
     assert_eq!(std::fs::read_to_string(folder.join("m")).unwrap(), "file f seq 1 type i\n");
-    let again = run(vec![open(&folder, Some(size / 3)), append(37, false, false)]);
+    let again = run(vec![open(&folder, Some(size / 3)), batch(37, false, false)]);
     assert!(matches!(again[..], [AofEvent::Opened(Ok(_)), AofEvent::Written { upto: Offset(64), .. }]));
     assert_eq!(std::fs::metadata(folder.join("f")).unwrap().len(), size / 3 * 2);
 }
@@ -77,11 +77,11 @@ fn what_has_gathered_is_written_and_flushed_together() {
 fn after_a_failure_everything_is_left_out_until_the_engine_knows() {
     let dir = tempfile::tempdir().unwrap();
     symlink("/dev/full", dir.path().join("f")).unwrap();
-    let events = run(vec![open(dir.path(), None), append(0, false, false)]);
+    let events = run(vec![open(dir.path(), None), batch(0, false, false)]);
     // A device has no length that it could be given.
     let failed = |event: &AofEvent| matches!(event, AofEvent::Opened(Err(_)) | AofEvent::WriteFailed { .. });
     assert!(events.iter().any(failed), "{events:?}");
-    let none = run(vec![append(0, false, false)]);
+    let none = run(vec![batch(0, false, false)]);
     assert!(none.is_empty(), "without a file nothing is expected of it");
 }
 
@@ -105,4 +105,24 @@ fn a_manifest_is_replaced_and_files_are_deleted() {
     };
     assert!(manifest.history.is_empty() && manifest.base.is_some());
     assert!(!dir.path().join("old").exists());
+}
+
+#[test]
+fn what_cannot_be_taken_back_at_once_is_before_the_next_append() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("f");
+    std::fs::write(&path, b"wholehalf").unwrap();
+    let span = [AofPiece::Span { offset: Offset(5), unix_ms: 1, bytes: SET.to_vec() }];
+    let mut lines = Vec::new();
+    // Neither takes bytes nor gives any up.
+    let mut open = Open { file: Arc::new(File::open(&path).unwrap()), size: 5, torn: false };
+    assert!(append(&mut open, &mut lines, span.iter()).is_err());
+    assert!(open.torn);
+    assert!(append(&mut open, &mut lines, span.iter()).is_err());
+    assert_eq!(std::fs::read(&path).unwrap(), b"wholehalf");
+    open.file = Arc::new(OpenOptions::new().write(true).open(&path).unwrap());
+    append(&mut open, &mut lines, span.iter()).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    assert!(bytes.starts_with(b"whole#TANDEM span 5 ") && bytes.ends_with(SET));
+    assert_eq!(bytes.len() as u64, open.size);
 }

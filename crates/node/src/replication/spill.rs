@@ -106,7 +106,7 @@ impl Node {
             // Everybody has what was in it; or the log began anew, and what is in it belongs to another history.
             self.end_spill();
         }
-        // Who continues from the last block is let in, and must not be dropped for it over and over.
+        // Who continues from the oldest block is let in, and must not be dropped for it over and over.
         let limit =
             self.config.settings().repl_sync_spill_limit.saturating_add(self.replication.log.block_bytes());
         let limit = limit.saturating_add(memory);

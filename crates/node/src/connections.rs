@@ -149,7 +149,7 @@ impl Node {
             self.adopt_script_caller(session);
             return;
         }
-        if session.last_write > self.aof.gate && session.reply_pending() > 0 {
+        if session.held || session.last_write > self.aof.gate && session.reply_pending() > 0 {
             self.hold_replies(&mut session);
         }
         if !session.held && !session.listed && session.reply_pending() > 0 {

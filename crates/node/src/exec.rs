@@ -459,9 +459,7 @@ impl Node {
         self.note_effects(Some(session), true);
         if self.replication.records() && self.effects.count() > 0 {
             self.replication.log_effects(&self.effects, session.db, args, raw);
-            if self.replication.is_logging() {
-                session.last_write = self.replication.log.end();
-            }
+            self.note_write(session);
         }
         if self.effects.emptied {
             self.save_emptied(session);

@@ -177,8 +177,10 @@ pub(crate) struct Session {
     pub held: bool,
     /// The replica behind this connection, once it has sent REPLCONF or PSYNC.
     pub replica: Option<Box<ReplicaFeed>>,
-    /// Offset of the log after the last write of this client, for WAIT.
+    /// Offset of the log after the last write of this client.
     pub last_write: backlog::Offset,
+    /// The number of the batch that takes it to the append only file, if it was a write to a replica.
+    pub last_batch: u64,
     pub last_command: Option<&'static CommandSpec>,
     /// Commands carried out.
     pub commands: u64,
@@ -233,6 +235,7 @@ impl Session {
             held: false,
             replica: None,
             last_write: backlog::Offset(0),
+            last_batch: 0,
             last_command: None,
             commands: 0,
             bytes_in: 0,

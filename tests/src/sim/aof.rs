@@ -17,6 +17,7 @@ pub struct Writer {
     queue: VecDeque<AofWork>,
     open: Option<PathBuf>,
     written: Offset,
+    batch: u64,
     epoch: u64,
     failed: bool,
     /// An event that lets it work is on its way.
@@ -77,9 +78,9 @@ impl Writer {
                 }
                 Some(path) => {
                     disk.sync(path);
-                    events.push(AofEvent::Synced { epoch: self.epoch, upto: self.written });
+                    events.push(self.synced());
                 }
-                None => events.push(AofEvent::Synced { epoch: self.epoch, upto: self.written }),
+                None => events.push(self.synced()),
             },
             AofWork::Switch(_) if fails => events.push(AofEvent::Switched(Err(error()))),
             AofWork::Switch(switch) => {
@@ -97,6 +98,10 @@ impl Writer {
             AofWork::Slow { .. } => {}
             AofWork::Close => self.open = None,
         }
+    }
+
+    fn synced(&self) -> AofEvent {
+        AofEvent::Synced { epoch: self.epoch, upto: self.written, batch: self.batch }
     }
 
     fn append(
@@ -120,9 +125,9 @@ impl Writer {
             bytes.extend_from_slice(piece.commands());
         }
         let size = disk.append(path, &bytes);
-        self.written = batch.upto;
+        (self.written, self.batch) = (batch.upto, batch.number);
         let epoch = self.epoch;
-        events.push(AofEvent::Written { epoch, upto: batch.upto, size });
+        events.push(AofEvent::Written { epoch, upto: batch.upto, batch: batch.number, size });
         if !batch.sync {
             return;
         }
@@ -130,7 +135,7 @@ impl Writer {
             return events.push(AofEvent::SyncFailed { epoch, error: "Input/output error".to_owned() });
         }
         disk.sync(path);
-        events.push(AofEvent::Synced { epoch, upto: batch.upto });
+        events.push(self.synced());
         if batch.last {
             events.push(AofEvent::Ended { upto: batch.upto });
         }

@@ -3,7 +3,7 @@
 use backlog::Offset;
 use config::AppendFsync;
 
-use super::{AofBatch, AofPiece, AofWork, MAX_ON_ITS_WAY, MAX_WAITING, Phase};
+use super::{AofBatch, AofPiece, AofWork, MAX_ON_ITS_WAY, MAX_WAITING, OnItsWay, Phase};
 use crate::node::Node;
 
 impl Node {
@@ -37,25 +37,27 @@ impl Node {
     }
 
     /// The log up to here is on its way.
-    pub(super) fn log_handed_over(&mut self, upto: Offset) {
+    fn append_batch(&mut self, pieces: Vec<AofPiece>, upto: Offset, sync: bool, last: bool) {
         let db = self.replication.stream_db();
         (self.aof.cursor, self.aof.cursor_db) = (upto, db);
-        self.aof.on_their_way.push_back((upto, db));
+        self.aof.batches += 1;
+        let number = self.aof.batches;
+        let local = pieces.iter().map(AofPiece::local_len).sum();
+        self.aof.local_on_its_way += local;
+        self.aof.on_their_way.push_back(OnItsWay { number, db, local });
+        let resume = std::mem::take(&mut self.aof.resume);
+        self.ask_aof(AofWork::Append(AofBatch { pieces, upto, number, sync, resume, last }));
     }
 
     /// Appends what has to be durable before it is answered.
     pub(super) fn append_durably(&mut self, pieces: Vec<AofPiece>, upto: Offset) {
-        let resume = std::mem::take(&mut self.aof.resume);
-        self.log_handed_over(upto);
         self.aof.sync_under_way = true;
-        self.ask_aof(AofWork::Append(AofBatch { pieces, upto, sync: true, resume, last: false }));
+        self.append_batch(pieces, upto, true, false);
     }
 
     pub(super) fn append_pieces(&mut self, pieces: Vec<AofPiece>, upto: Offset) {
         let sync = self.syncs_always() && !self.rests_from_syncs();
-        let resume = std::mem::take(&mut self.aof.resume);
-        self.log_handed_over(upto);
-        self.ask_aof(AofWork::Append(AofBatch { pieces, upto, sync, resume, last: false }));
+        self.append_batch(pieces, upto, sync, false);
     }
 
     pub(super) fn syncs_always(&self) -> bool {
@@ -86,11 +88,13 @@ impl Node {
         pieces
     }
 
-    /// What clients have written to this replica does not get into the file: a new base will have it.
+    /// What clients have written to this replica does not get into the file: a new base will have it, and nobody waits for that.
     #[cold]
     pub(super) fn lose_local(&mut self) {
         self.replication.forget_local();
         self.aof.local_lost |= self.aof.open;
+        self.aof.skip_batch();
+        self.move_gate();
     }
 
     /// What was lost of it is made good, as far as that is possible.
@@ -113,7 +117,6 @@ impl Node {
             self.span_pieces(at, upto, pieces);
             at = upto;
             self.aof.had_local = true;
-            self.aof.local_on_its_way += bytes.len();
             self.push_time(pieces);
             pieces.push(AofPiece::Local { unix_ms: self.now.unix_ms(), bytes });
         }
@@ -182,10 +185,8 @@ impl Node {
             let replica = self.replication.is_replica();
             pieces.push(AofPiece::End { offset: end, unix_ms: self.now.unix_ms(), db, replica });
             self.aof.ended_at = Some(end);
-            let resume = std::mem::take(&mut self.aof.resume);
-            self.log_handed_over(end);
             self.aof.end_stands = false;
-            self.ask_aof(AofWork::Append(AofBatch { pieces, upto: end, sync: true, resume, last: true }));
+            self.append_batch(pieces, end, true, true);
             return false;
         }
         self.aof.end_stands

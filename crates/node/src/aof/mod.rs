@@ -9,9 +9,10 @@
 //!                               synced       written           cursor          end of the log
 //! ```
 //!
-//! `rewrite` has a new base written from a frozen view, and switches the file on and off; `load` is the way back.
+//! `gate` says who may be told of what, `rewrite` has a new base written from a frozen view, and switches the file on and off; `load` is the way back.
 
 mod append;
+mod gate;
 pub(crate) mod load;
 mod reach;
 mod replay;
@@ -71,6 +72,15 @@ struct Opening {
     epoch: u64,
 }
 
+/// A batch that has been handed over.
+struct OnItsWay {
+    number: u64,
+    /// The database that is selected in the stream behind it.
+    db: usize,
+    /// Bytes of what clients have written to this replica.
+    local: usize,
+}
+
 /// The state of the append only file.
 pub(crate) struct Aof {
     pub phase: Phase,
@@ -95,12 +105,18 @@ pub(crate) struct Aof {
     /// The database that is selected in the stream at the cursor, and at what is written.
     cursor_db: usize,
     written_db: usize,
-    /// Batches on their way: up to where each goes, and what is selected there.
-    on_their_way: VecDeque<(Offset, usize)>,
+    /// Batches on their way, in order.
+    on_their_way: VecDeque<OnItsWay>,
     pub synced: Offset,
+    /// The numbers of the last batches that were handed over, written and made durable.
+    batches: u64,
+    written_batch: u64,
+    synced_batch: u64,
     /// Nobody is told of what lies behind this.
     pub gate: Offset,
-    /// Clients whose replies wait for the gate.
+    /// The same for what clients write to a replica, as the number of a batch.
+    batch_gate: u64,
+    /// Clients whose replies wait for one of them.
     held: Vec<ConnId>,
     /// The next thing to be appended is the name of the history.
     history_due: bool,
@@ -134,7 +150,7 @@ pub(crate) struct Aof {
     rewrite_not_before_ms: u64,
     /// Which part of the history is in the files.
     pub reach: Reach,
-    /// Something of what a replica's clients have written has gone to this file; so many bytes of it may still be on their way.
+    /// Something of what a replica's clients have written has gone to this file; so many bytes of it are still on their way.
     had_local: bool,
     local_on_its_way: usize,
     /// Of that, something could not be written: only a new base has it.
@@ -163,7 +179,11 @@ impl Default for Aof {
             written_db: 0,
             on_their_way: VecDeque::new(),
             synced: Offset(0),
+            batches: 0,
+            written_batch: 0,
+            synced_batch: 0,
             gate: Offset(u64::MAX),
+            batch_gate: u64::MAX,
             held: Vec::new(),
             history_due: false,
             told_unix_s: 0,
@@ -244,6 +264,22 @@ impl Aof {
         self.sync_under_way
     }
 
+    /// Something of what was written is not durable yet.
+    fn owes_sync(&self) -> bool {
+        self.synced < self.written || self.synced_batch < self.written_batch
+    }
+
+    fn is_durable(&mut self, upto: Offset, batch: u64) {
+        self.synced = self.synced.max(upto);
+        self.synced_batch = self.synced_batch.max(batch);
+    }
+
+    /// Nobody need wait for the batches so far, nor for the next one, any more.
+    fn skip_batch(&mut self) {
+        self.batches += 1;
+        (self.written_batch, self.synced_batch) = (self.batches, self.batches);
+    }
+
     /// The log begins anew, at an offset that has nothing to do with those before.
     #[must_use]
     fn restart_at(&mut self, at: Offset, db: usize) -> AofBegin {
@@ -259,6 +295,8 @@ impl Aof {
         self.synced = at;
         self.history_due = true;
         (self.had_local, self.local_on_its_way, self.local_lost) = (false, 0, false);
+        // What is on its way is not heard of again.
+        self.skip_batch();
         AofBegin { epoch: self.epoch, at }
     }
 }
@@ -308,14 +346,14 @@ impl Node {
             {
                 // Of files that do not count any more.
             }
-            AofEvent::Written { upto, size, .. } => {
-                self.aof_written(upto, size);
+            AofEvent::Written { upto, batch, size, .. } => {
+                self.aof_written(upto, batch, size);
                 if self.syncs_always() && self.rests_from_syncs() {
                     // Nothing is made durable meanwhile, and nobody waits for it.
-                    self.aof.synced = self.aof.synced.max(upto);
+                    self.aof.is_durable(upto, batch);
                 }
             }
-            AofEvent::Synced { upto, .. } => {
+            AofEvent::Synced { upto, batch, .. } => {
                 self.aof.sync_under_way = false;
                 if self.aof.sync_error.take().is_some() {
                     tracing::warn!(
@@ -326,7 +364,7 @@ impl Node {
                     self.start_or_schedule_rewrite();
                 }
                 if !self.aof.suspect {
-                    self.aof.synced = self.aof.synced.max(upto);
+                    self.aof.is_durable(upto, batch);
                 }
                 if self.aof.phase == Phase::On {
                     self.aof_ready();
@@ -352,6 +390,7 @@ impl Node {
                 self.aof.ended_at = None;
                 self.aof.local_lost |= std::mem::take(&mut self.aof.had_local);
                 self.aof.local_on_its_way = 0;
+                self.aof.skip_batch();
                 self.aof.write_error = Some(error);
                 self.aof.retry_at_ms = self.now.mono_ms() + RETRY_MS;
                 self.refresh_gate();
@@ -371,59 +410,21 @@ impl Node {
         self.move_gate();
     }
 
-    fn aof_written(&mut self, upto: Offset, size: u64) {
+    fn aof_written(&mut self, upto: Offset, number: u64, size: u64) {
         self.aof.written = self.aof.written.max(upto).min(self.aof.cursor);
-        while self.aof.on_their_way.front().is_some_and(|batch| batch.0 <= upto) {
-            if let Some((_, db)) = self.aof.on_their_way.pop_front() {
-                self.aof.written_db = db;
-            }
+        self.aof.written_batch = self.aof.written_batch.max(number);
+        while self.aof.on_their_way.front().is_some_and(|batch| batch.number <= number) {
+            let Some(batch) = self.aof.on_their_way.pop_front() else { break };
+            self.aof.written_db = batch.db;
+            self.aof.local_on_its_way -= batch.local;
         }
         self.aof.increment_bytes = size;
         self.aof.reach.written(self.aof.written, size);
-        if self.aof.on_their_way.is_empty() {
-            self.aof.local_on_its_way = 0;
-        }
         if self.aof.write_error.take().is_some() {
             tracing::warn!("AOF write error looks solved. The instance can write again.");
             self.refresh_gate();
         }
         self.make_local_good();
-    }
-
-    /// Works out anew who may be told of what.
-    pub(crate) fn move_gate(&mut self) {
-        let gate = match self.aof.phase {
-            Phase::Off | Phase::Beginning => Offset(u64::MAX),
-            Phase::On if self.syncs_always() => self.aof.synced,
-            Phase::On => self.aof.written,
-        };
-        let moved = gate != self.aof.gate;
-        self.aof.gate = gate;
-        if !moved {
-            return;
-        }
-        let end = self.replication.log.end();
-        let mut held = std::mem::take(&mut self.aof.held);
-        held.retain(|&conn| {
-            let Some(session) = self.session_mut(conn) else { return false };
-            if session.last_write > gate && session.last_write <= end {
-                return true;
-            }
-            session.held = false;
-            if session.reply_pending() > 0 {
-                session.listed = true;
-                self.writable.push(conn);
-            }
-            false
-        });
-        self.aof.held = held;
-        for conn in self.replication.replicas.clone() {
-            self.list_writable(conn);
-        }
-        self.serve_waiting();
-        if self.persistence.shutdown.is_some() {
-            self.continue_shutdown();
-        }
     }
 
     /// The end of the log has been taken back.
@@ -442,16 +443,6 @@ impl Node {
         self.aof.synced = self.aof.synced.min(end);
         self.aof.reach.cut(end);
         self.move_gate();
-    }
-
-    /// What a client has written is not in the file yet: its replies wait.
-    #[cold]
-    pub(crate) fn hold_replies(&mut self, session: &mut crate::session::Session) {
-        // What lies beyond the end was written in a history that is gone.
-        if !session.held && session.last_write <= self.replication.log.end() {
-            session.held = true;
-            self.aof.held.push(session.conn);
-        }
     }
 
     /// What the file needs as time passes.
@@ -507,10 +498,8 @@ impl Node {
         let now_ms = self.now.mono_ms();
         let everysec = self.config.settings().appendfsync == AppendFsync::Everysec;
         // With `no` as well, one that failed is tried again: the start waits for it, and writes are refused until it works.
-        let wanted = everysec
-            || self.aof.sync_error.is_some()
-            || self.syncs_always() && self.aof.synced < self.aof.written;
-        let due = self.aof.synced < self.aof.written || self.aof.sync_error.is_some();
+        let wanted = everysec || self.aof.sync_error.is_some() || self.syncs_always() && self.aof.owes_sync();
+        let due = self.aof.owes_sync() || self.aof.sync_error.is_some();
         if !wanted
             || !due
             || !self.aof.open
@@ -535,11 +524,7 @@ impl Node {
 
     /// Settings of the file have changed.
     pub(crate) fn apply_aof_settings(&mut self) {
-        if self.aof.open
-            && self.syncs_always()
-            && self.aof.synced < self.aof.written
-            && !self.aof.sync_under_way
-        {
+        if self.aof.open && self.syncs_always() && self.aof.owes_sync() && !self.aof.sync_under_way {
             self.sync_aof();
         }
         self.move_gate();

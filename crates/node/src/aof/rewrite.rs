@@ -36,8 +36,9 @@ pub(crate) struct Rewrite {
     increment_seq: u64,
     /// The manifest with the new increment.
     manifest: Manifest,
-    /// The dataset was frozen here.
+    /// The dataset was frozen here, and this was the last batch of before.
     at: Offset,
+    batch: u64,
     pub started: Now,
     /// What came of the snapshot.
     bytes: u64,
@@ -200,7 +201,8 @@ impl Node {
             self.replication.begin_logging(&mut self.rng);
             self.append_to_aof();
         }
-        let is_behind = self.aof.open && self.aof.cursor < self.replication.log.end();
+        let behind = self.aof.cursor < self.replication.log.end() || self.replication.local_bytes() > 0;
+        let is_behind = self.aof.open && behind;
         self.aof.rewrite_scheduled = !begins && (self.aof.write_error.is_some() || is_behind);
         if self.aof.rewrite_scheduled {
             return false;
@@ -242,6 +244,7 @@ impl Node {
             increment_seq,
             manifest,
             at,
+            batch: self.aof.batches,
             started: self.now,
             bytes: 0,
             stage: Stage::Opening,
@@ -372,7 +375,7 @@ impl Node {
         self.aof.earlier_bytes = rewrite.bytes;
         self.aof.base_bytes = self.aof.current_bytes();
         self.aof.suspect = false;
-        self.aof.synced = self.aof.synced.max(rewrite.at);
+        self.aof.is_durable(rewrite.at, rewrite.batch);
         tracing::info!("Background AOF rewrite finished successfully");
         if rewrite.begins && self.aof.phase == Phase::Beginning {
             self.aof.phase = Phase::On;

@@ -88,6 +88,8 @@ pub struct AofBatch {
     pub pieces: Vec<AofPiece>,
     /// With this the log is in the file up to here.
     pub upto: Offset,
+    /// Batches are numbered: what clients write to a replica moves no offset.
+    pub number: u64,
     /// It is to be made durable at once: [`AofEvent::Synced`] follows.
     pub sync: bool,
     /// An earlier append has failed, and the node knows: this one is to be tried again. Until one of these comes, all others are left
@@ -157,6 +159,11 @@ impl AofPiece {
         }
     }
 
+    /// Bytes of it that clients have written to a replica.
+    pub(super) fn local_len(&self) -> usize {
+        if let AofPiece::Local { bytes, .. } = self { bytes.len() } else { 0 }
+    }
+
     /// The commands that stand behind it.
     pub fn commands(&self) -> &[u8] {
         match self {
@@ -177,6 +184,8 @@ pub enum AofEvent {
         epoch: u64,
         /// Up to here.
         upto: Offset,
+        /// And the batches up to the one with this number.
+        batch: u64,
         /// The file's size.
         size: u64,
     },
@@ -186,6 +195,8 @@ pub enum AofEvent {
         epoch: u64,
         /// Up to here.
         upto: Offset,
+        /// And the batches up to the one with this number.
+        batch: u64,
     },
     /// The last batch is durable. There may be a later one by now.
     Ended {

@@ -59,8 +59,9 @@ fn run_queue(node: &mut Node, session: &mut Session, mut rest: ExecRest) -> bool
     // What the client has sent is EXEC: CLIENT LIST says so.
     session.last_command = rest.exec;
     session.in_exec = false;
-    node.replication.end_transaction();
-    session.last_write = node.replication.log.end();
+    if node.replication.end_transaction() {
+        node.note_write(session);
+    }
     true
 }
 

@@ -365,7 +365,7 @@ fn wait_until(
     if i64::try_from(node.now.unix_ms()).is_ok_and(|now| now.checked_add(timeout_ms).is_none()) {
         return session.reply.error("ERR timeout is out of range");
     }
-    let offset = session.last_write;
+    let offset = session.written_offset();
     let reached = node.reached(offset, local);
     // Inside a transaction nothing can be waited for.
     if reached.is_enough(replicas, local) || session.in_exec {

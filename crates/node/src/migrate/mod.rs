@@ -381,7 +381,7 @@ impl Node {
     fn finish_migration(&mut self, job: Job, failure: Option<&str>) {
         let keep = job.transfer.request.copy || self.replication.is_replica();
         let kept = if keep { false } else { self.delete_migrated(&job) };
-        let end = self.replication.log.end();
+        let end = self.replication.is_logging().then(|| self.replication.log.end());
         self.refresh_gate();
         self.note_waiting();
         let reply = match (failure, job.transfer.error()) {
@@ -396,7 +396,7 @@ impl Node {
         };
         if self.session(job.client).is_some_and(|session| session.blocked == Some(Blocked::Migrate)) {
             self.unblock(job.client, |session| {
-                session.last_write = end;
+                session.last_write = end.unwrap_or(session.last_write);
                 let from = session.reply.buf.len();
                 match &reply[..] {
                     "OK" => session.reply.ok(),

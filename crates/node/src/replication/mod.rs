@@ -442,15 +442,16 @@ impl Replication {
         self.newer_in_transaction = false;
     }
 
-    /// EXEC has run its commands: their effects go into the log together.
-    pub fn end_transaction(&mut self) {
-        let Some(open) = self.transaction.take() else { return };
+    /// EXEC has run its commands: their effects, if there are any, go into the log together.
+    pub fn end_transaction(&mut self) -> bool {
+        let Some(open) = self.transaction.take() else { return false };
         if open.count == 0 {
-            return;
+            return false;
         }
         if open.local {
             self.newer_in_transaction = false;
-            return self.note_local_bytes(&open.bytes, open.first_db, open.db, open.count > 1);
+            self.note_local_bytes(&open.bytes, open.first_db, open.db, open.count > 1);
+            return true;
         }
         if open.count > 1 {
             self.log.append(MULTI);
@@ -464,6 +465,7 @@ impl Replication {
             self.note_newer();
         }
         self.stream_db = Some(open.db);
+        true
     }
 }
 

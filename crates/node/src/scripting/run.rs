@@ -257,11 +257,8 @@ impl Node {
             }
         }
         self.scripting.put(run.engine, machine);
-        if run.own_transaction {
-            self.replication.end_transaction();
-            if run.wrote {
-                session.last_write = self.replication.log.end();
-            }
+        if run.own_transaction && self.replication.end_transaction() {
+            self.note_write(session);
         }
     }
 

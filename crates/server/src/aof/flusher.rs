@@ -17,13 +17,14 @@ pub(super) struct Flush {
     pub file: Arc<File>,
     pub epoch: u64,
     pub upto: Offset,
+    pub batch: u64,
 }
 
 impl Flush {
     pub fn run(self) -> AofEvent {
-        let Flush { file, epoch, upto } = self;
+        let Flush { file, epoch, upto, batch } = self;
         match file.sync_data() {
-            Ok(()) => AofEvent::Synced { epoch, upto },
+            Ok(()) => AofEvent::Synced { epoch, upto, batch },
             Err(error) => AofEvent::SyncFailed { epoch, error: reason(&error) },
         }
     }

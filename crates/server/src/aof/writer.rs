@@ -47,6 +47,8 @@ pub(super) struct Writer {
     open: Option<Open>,
     /// The log is in the files up to here.
     written: Offset,
+    /// And the batches up to the one with this number.
+    batch: u64,
     /// Which files they are.
     epoch: u64,
     /// An append has failed, and the engine has not said yet that it knows.
@@ -67,6 +69,7 @@ impl Writer {
         Writer {
             open: None,
             written: Offset(0),
+            batch: 0,
             epoch: 0,
             failed: false,
             gathered: Vec::new(),
@@ -110,9 +113,13 @@ impl Writer {
                         file: Arc::clone(&open.file),
                         epoch: self.epoch,
                         upto: self.written,
+                        batch: self.batch,
                     });
                 }
-                None => (self.tell)(AofEvent::Synced { epoch: self.epoch, upto: self.written }),
+                None => {
+                    let (epoch, upto, batch) = (self.epoch, self.written, self.batch);
+                    (self.tell)(AofEvent::Synced { epoch, upto, batch });
+                }
             },
             AofWork::Switch(switch) => {
                 let result = switch_manifest(&switch).map_err(|error| error.to_string());
@@ -146,7 +153,7 @@ impl Writer {
         if let Some(AofBegin { epoch, at }) = wanted.begins {
             (self.epoch, self.written, self.failed) = (epoch, at, false);
         } else if let Some(Open { file, .. }) = before {
-            let event = Flush { file, epoch: self.epoch, upto: self.written }.run();
+            let event = Flush { file, epoch: self.epoch, upto: self.written, batch: self.batch }.run();
             if let AofEvent::SyncFailed { .. } = event {
                 (self.tell)(event);
             }
@@ -162,7 +169,7 @@ impl Writer {
             !self.failed
         });
         let Some(last) = gathered.last() else { return };
-        let (upto, ends) = (last.upto, last.last);
+        let (upto, batch, ends) = (last.upto, last.number, last.last);
         let sync = gathered.iter().any(|batch| batch.sync);
         // Without a file nothing is expected of it.
         let Some(open) = &mut self.open else { return };
@@ -170,7 +177,7 @@ impl Writer {
             std::thread::sleep(self.slow);
         }
         match append(open, &mut self.lines, gathered.iter().flat_map(|batch| &batch.pieces)) {
-            Ok(()) => self.written = upto,
+            Ok(()) => (self.written, self.batch) = (upto, batch),
             Err(error) => {
                 self.failed = true;
                 let error = reason(&error);
@@ -179,11 +186,11 @@ impl Writer {
             }
         }
         let epoch = self.epoch;
-        let written = AofEvent::Written { epoch, upto, size: open.size };
+        let written = AofEvent::Written { epoch, upto, batch, size: open.size };
         if !sync {
             return (self.tell)(written);
         }
-        let event = Flush { file: Arc::clone(&open.file), epoch, upto }.run();
+        let event = Flush { file: Arc::clone(&open.file), epoch, upto, batch }.run();
         let durable = matches!(event, AofEvent::Synced { .. });
         // Nobody waits for the first of these alone: told together, they wake the engine once.
         (self.tell)(written);

@@ -15,6 +15,7 @@ struct Disk {
     open: Option<PathBuf>,
     epoch: u64,
     written: Offset,
+    batch: u64,
     readers: BTreeMap<ConnId, (PathBuf, StreamReader)>,
     /// Replies that are not given yet.
     waiting: Vec<AofRead>,
@@ -69,10 +70,11 @@ impl Disk {
                     piece.encode(file);
                     file.extend_from_slice(piece.commands());
                 }
-                self.written = batch.upto;
-                AofEvent::Written { epoch: self.epoch, upto: batch.upto, size: file.len() as u64 }
+                (self.written, self.batch) = (batch.upto, batch.number);
+                let size = file.len() as u64;
+                AofEvent::Written { epoch: self.epoch, upto: batch.upto, batch: batch.number, size }
             }
-            AofWork::Sync => AofEvent::Synced { epoch: self.epoch, upto: self.written },
+            AofWork::Sync => AofEvent::Synced { epoch: self.epoch, upto: self.written, batch: self.batch },
             AofWork::Switch(switch) => {
                 switch.delete.iter().for_each(|name| {
                     self.files.remove(&switch.folder.join(name));

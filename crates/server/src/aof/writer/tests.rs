@@ -35,7 +35,8 @@ fn open(folder: &Path, keep: Option<u64>) -> AofWork {
 
 fn batch(at: u64, sync: bool, resume: bool) -> AofWork {
     let pieces = vec![AofPiece::Span { offset: Offset(at), unix_ms: 1, bytes: SET.to_vec() }];
-    AofWork::Append(AofBatch { pieces, upto: Offset(at + 27), sync, resume, last: false })
+    let upto = Offset(at + 27);
+    AofWork::Append(AofBatch { pieces, upto, number: upto.0, sync, resume, last: false })
 }
 
 fn read(path: PathBuf) -> aof::Tail {
@@ -59,8 +60,8 @@ fn what_has_gathered_is_written_and_flushed_together() {
     ]);
     let [
         AofEvent::Opened(Ok(0)),
-        AofEvent::Written { upto: Offset(91), size, epoch: 7 },
-        AofEvent::Synced { upto: Offset(91), epoch: 7 },
+        AofEvent::Written { upto: Offset(91), batch: 91, size, epoch: 7 },
+        AofEvent::Synced { upto: Offset(91), batch: 91, epoch: 7 },
     ] = events[..]
     else {
         panic!("{events:?}")

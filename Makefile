@@ -1,7 +1,6 @@
 # Each target is one line; `make help` lists them.
 CARGO ?= cargo
-SEED ?= 1
-SEEDS ?= 1000
+SEED ?= $(if $(KEEP),,1)
 ARGS ?=
 PEERS ?= $(HOME)/.cache/tandem-peers
 
@@ -28,8 +27,8 @@ fuzz: ## fuzz every parser of outside bytes for a while (SECONDS_EACH=60)
 	tests/fuzz.sh
 miri: ## the module with unsafe code under Miri, or under valgrind where the toolchain has no Miri
 	tests/miri.sh
-sim: ## replay one simulated run (SEED=n), or several (SEEDS=n COUNT=m)
-	SEED=$(SEED) COUNT=$(COUNT) $(CARGO) test --release -p tandem-tests --test simulation -- --nocapture replay
+sim: ## replay one simulated run (SEED=n, or KEEP=n for one of the second kind), or COUNT=m from there
+	SEED=$(SEED) KEEP=$(KEEP) COUNT=$(COUNT) $(CARGO) test --release -p tandem-tests --test simulation -- --nocapture replay
 interop: ## tests against real Redis 7.0, Redis 8 and Valkey 9 servers and Sentinels, installed with Debian's packages if need be
 	PEERS="$(PEERS)" tests/peers.sh && $(CARGO) build -p tandem-server && PEERS="$(PEERS)" TANDEM_REQUIRE_PEERS=all $(CARGO) test -p tandem-tests --test interop --test bridge --test second_connection --test rejoin --test failover --test sentinel --test tls --test network
 package: ## check that every crate can be packaged

@@ -1,6 +1,6 @@
 //! The deterministic simulator, over many seeds. `make sim SEED=n` replays one; with `TRACE=1` it tells what happens.
 
-use harness::sim::{self, Outcome};
+use harness::sim::{self, Kept, Outcome};
 
 /// Runs a range of seeds and adds up what they consisted of; the first failure ends the test with its seed.
 fn run_seeds(first: u64, count: u64) -> Outcome {
@@ -70,4 +70,37 @@ fn a_run_depends_on_its_seed_alone() {
         let (one, two) = (sim::run(seed), sim::run(seed));
         assert_eq!(format!("{one:?}"), format!("{two:?}"), "seed {seed}");
     }
+}
+
+/// Runs a range of seeds of what is about acknowledged writes.
+fn keep_seeds(first: u64, count: u64) -> Kept {
+    let mut total = Kept::default();
+    for seed in first..first + count {
+        match sim::keeps(seed) {
+            Ok(kept) => {
+                total.starts += kept.starts;
+                total.power += kept.power;
+                (0..2).for_each(|index| total.counts[index] += kept.counts[index]);
+            }
+            Err(error) => panic!("seed {seed}: {error}\nreplay it with: make sim KEEP={seed}"),
+        }
+    }
+    total
+}
+
+#[test]
+fn what_was_answered_is_there_after_a_crash() {
+    let count = from_env("SIM_SEEDS").unwrap_or(100);
+    let total = keep_seeds(1, count);
+    println!("{count} seeds: {total:?}");
+    let at_least = count as u32 / 2;
+    assert!(total.starts > at_least && total.power > at_least / 2, "{total:?}");
+    assert!(total.counts.iter().all(|&counts| counts > at_least), "{total:?}");
+}
+
+/// Only for `make sim`: replays the seeds of it that the environment names.
+#[test]
+fn replay_keeping() {
+    let Some(seed) = from_env("KEEP") else { return };
+    println!("{:?}", keep_seeds(seed, from_env("COUNT").unwrap_or(1)));
 }

@@ -1,6 +1,6 @@
 //! What instances have to say and ask for, carried out.
 
-use node::{Action, Completion, ConnId, LoadError, LoadProgress};
+use node::{Action, AofWork, Completion, ConnId, LoadError, LoadProgress};
 use smallvec::SmallVec;
 
 use super::event::{Event, SpillTask};
@@ -94,6 +94,9 @@ impl World {
                 }
             }
             Action::Aof(work) => {
+                if matches!(work, AofWork::Close) {
+                    self.file_counts(index, false);
+                }
                 self.machines[index].aof.ask(work);
                 self.schedule_aof(index);
             }

@@ -46,7 +46,7 @@ impl Writer {
 
     fn act(&mut self, work: AofWork, disk: &mut Disk, rng: &mut fastrand::Rng, events: &mut Vec<AofEvent>) {
         // Disks fail now and then, and a full one takes nothing.
-        let fails = disk.full || rng.u16(..) < 60;
+        let fails = disk.full || rng.u16(..) < disk.failing_writes;
         let error = || "No space left on device".to_owned();
         match work {
             AofWork::Append(batch) => self.append(&batch, fails, disk, rng, events),
@@ -72,7 +72,7 @@ impl Writer {
                 events.push(AofEvent::Opened(Ok(wanted.keep.unwrap_or(0))));
             }
             AofWork::Sync => match &self.open {
-                Some(_) if rng.u16(..) < 200 => {
+                Some(_) if rng.u16(..) < disk.failing_flushes => {
                     let error = "Input/output error".to_owned();
                     events.push(AofEvent::SyncFailed { epoch: self.epoch, error });
                 }
@@ -131,7 +131,7 @@ impl Writer {
         if !batch.sync {
             return;
         }
-        if rng.u16(..) < 200 {
+        if rng.u16(..) < disk.failing_flushes {
             return events.push(AofEvent::SyncFailed { epoch, error: "Input/output error".to_owned() });
         }
         disk.sync(path);

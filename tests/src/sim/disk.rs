@@ -11,11 +11,19 @@ struct Stored {
 }
 
 /// What was under way when a machine crashed never got here.
-#[derive(Default)]
 pub struct Disk {
     files: BTreeMap<PathBuf, Stored>,
     /// There is no room for anything more.
     pub full: bool,
+    /// How many of 65536 writes to append only files fail, and how many flushes.
+    pub failing_writes: u16,
+    pub failing_flushes: u16,
+}
+
+impl Default for Disk {
+    fn default() -> Disk {
+        Disk { files: BTreeMap::new(), full: false, failing_writes: 60, failing_flushes: 200 }
+    }
 }
 
 impl Disk {

@@ -58,12 +58,17 @@ pub struct Machine {
     pub options: Vec<String>,
     /// When the instance wants to be called next.
     pub tick_at: u64,
+    /// The process has been started, and nobody has looked at what it has loaded.
+    pub starts: bool,
+    /// Since then its append only file counts.
+    pub covered_since_us: Option<u64>,
 }
 
 impl Machine {
     /// The process is gone: whatever it had under way is gone with it.
     pub fn forget_process(&mut self) {
         self.node = None;
+        self.covered_since_us = None;
         self.epoch += 1;
         self.conns.clear();
         self.feeds.clear();

@@ -5,6 +5,7 @@
 //!
 //! - always: two instances that claim the same replication id and offset hold the same data, functions included;
 //! - always: what a script, a function or a transaction writes is there as a whole, or not at all;
+//! - in runs of their own (`ledger`): what clients were told that was written is there after every crash;
 //! - at the end, when faults have stopped and one instance is the master of all: every other one comes to its id, its offset
 //!   and its data, and what is published there then is heard by those who listen anywhere.
 
@@ -15,6 +16,7 @@ mod digest;
 mod disk;
 mod event;
 mod jobs;
+mod ledger;
 mod machine;
 mod network;
 mod pipe;
@@ -24,4 +26,5 @@ mod scripts;
 mod workload;
 mod world;
 
+pub use ledger::{Kept, keeps};
 pub use scenario::{Outcome, run};

@@ -3,6 +3,7 @@
 use resp::{ReplyLimits, Value};
 
 use super::event::Event;
+use super::ledger::Ledger;
 use super::world::World;
 
 /// One client.
@@ -21,6 +22,8 @@ pub struct Client {
     pub listens: bool,
     /// The messages that it has heard, with their kind.
     pub heard: Vec<String>,
+    /// Counts, and sends nothing else.
+    pub ledger: Option<Ledger>,
 }
 
 impl Client {
@@ -35,6 +38,7 @@ impl Client {
             idle: false,
             listens: false,
             heard: Vec::new(),
+            ledger: None,
         }
     }
 
@@ -68,7 +72,10 @@ impl World {
             {
                 let mut bytes = Vec::new();
                 for _ in 0..self.rng.usize(1..6) {
-                    let requests = self.random_requests(&mut bytes);
+                    let requests = match &mut self.clients[index].ledger {
+                        Some(ledger) => ledger.requests(&mut self.rng, &mut bytes),
+                        None => self.random_requests(&mut bytes),
+                    };
                     self.clients[index].waiting += requests;
                 }
                 self.send(pipe, 1, bytes);
@@ -111,6 +118,7 @@ impl World {
 
     /// Bytes of replies.
     pub fn client_input(&mut self, index: usize, pipe: usize, bytes: &[u8]) {
+        let promises = self.promises(self.clients[index].machine);
         let client = &mut self.clients[index];
         if client.pipe != Some(pipe) {
             return;
@@ -129,6 +137,9 @@ impl World {
                     client.errors += u64::from(client.input.first() == Some(&b'-'));
                     client.replies += 1;
                     client.waiting = client.waiting.saturating_sub(1);
+                    if let Some(ledger) = &mut client.ledger {
+                        ledger.answered(&reply, client.waiting == 0, promises);
+                    }
                     client.input.drain(..used);
                 }
                 Ok(None) => break,

@@ -59,8 +59,10 @@
 
 pub mod access;
 mod bits;
+mod cluster;
 mod connection;
 mod ctx;
+mod deadline;
 mod effects;
 mod element;
 mod env;

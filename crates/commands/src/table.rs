@@ -15,6 +15,7 @@ const GROUPS: &[&[CommandSpec]] = &[
     crate::streams::ROWS,
     crate::generic::ROWS,
     crate::connection::ROWS,
+    crate::cluster::ROWS,
     crate::connection::TRANSACTION_ROWS,
     crate::pubsub::ROWS,
     crate::server::ROWS,

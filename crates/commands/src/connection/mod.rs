@@ -9,16 +9,7 @@ const GROUP: &str = "connection";
 /// What a client may say before it has shown who it is.
 const OPENING: u64 = NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY;
 
-/// A command of clusters, which this is none.
-const fn cluster(name: &'static str, flags: u64, summary: &'static str) -> CommandSpec {
-    data(name, 1, "cluster", "3.0.0", ping::no_cluster)
-        .flags(flags)
-        .acl(Acl::CONNECTION)
-        .doc("", summary, "O(1)")
-}
-
 pub(crate) const ROWS: &[CommandSpec] = &[
-    cluster("asking", FAST, "Says that the client was redirected here."),
     host("auth", -2, GROUP, "1.0.0").flags(OPENING).acl(Acl::CONNECTION).doc(
         "[username] password",
         "Authenticates the connection.",
@@ -43,16 +34,6 @@ pub(crate) const ROWS: &[CommandSpec] = &[
     host("quit", -1, GROUP, "1.0.0").flags(OPENING).acl(Acl::CONNECTION).doc(
         "",
         "Closes the connection.",
-        "O(1)",
-    ),
-    host("readonly", 1, "cluster", "3.0.0").flags(LOADING | STALE | FAST).acl(Acl::CONNECTION).doc(
-        "",
-        "Lets a client of a cluster read from replicas.",
-        "O(1)",
-    ),
-    host("readwrite", 1, "cluster", "3.0.0").flags(LOADING | STALE | FAST).acl(Acl::CONNECTION).doc(
-        "",
-        "Ends READONLY.",
         "O(1)",
     ),
     host("reset", 1, GROUP, "6.2.0").flags(OPENING).acl(Acl::CONNECTION).doc(

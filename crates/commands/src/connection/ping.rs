@@ -17,8 +17,3 @@ pub(crate) fn ping(ctx: &mut Ctx<'_>, args: Args<'_>) {
 pub(crate) fn echo(ctx: &mut Ctx<'_>, args: Args<'_>) {
     ctx.out.bulk(args.at(1));
 }
-
-/// ASKING where there is no cluster.
-pub(crate) fn no_cluster(ctx: &mut Ctx<'_>, _: Args<'_>) {
-    ctx.out.error("ERR This instance has cluster support disabled");
-}

@@ -3,11 +3,12 @@
 use keyspace::{Kind, ListEnd as End};
 use resp::Args;
 
-use super::options::{Several, deadline, end};
+use super::options::{Several, end};
 use super::pop::{pop_first, pop_one};
 use super::transfer::{Outcome, transfer};
 use super::{Found, edit, look_for, note_popped};
 use crate::Ctx;
+use crate::deadline::deadline;
 use crate::effects::{BlockRequest, TimeoutReply};
 
 /// BLPOP key [key ...] timeout

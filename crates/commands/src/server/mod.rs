@@ -6,6 +6,7 @@ mod docs;
 mod flush;
 pub(crate) mod help;
 mod info;
+mod module;
 mod rows;
 
 pub(crate) use rows::ROWS;

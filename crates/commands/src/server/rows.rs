@@ -1,6 +1,7 @@
 //! The rows of the server's commands.
 
 use super::acl::acl;
+use super::module::module;
 use super::{command, flush, info};
 use crate::row::*;
 
@@ -66,6 +67,7 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         "O(1)",
     ),
     memory(),
+    module(),
     host("monitor", 1, GROUP, "1.0.0").flags(ADMIN | NOSCRIPT | LOADING | STALE).doc(
         "",
         "Shows the commands of all clients as they come.",

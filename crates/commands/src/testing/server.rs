@@ -35,6 +35,29 @@ fn unknown_commands() {
     ]);
 }
 
+/// Clients find out what they talk to by these.
+#[test]
+fn neither_a_cluster_nor_modules() {
+    const NO_CLUSTER: &str = "-ERR This instance has cluster support disabled\r\n";
+    check(&[
+        ("CLUSTER INFO", NO_CLUSTER),
+        ("cluster slots", NO_CLUSTER),
+        ("CLUSTER NODES", NO_CLUSTER),
+        ("CLUSTER MEET 127.0.0.1 6379", NO_CLUSTER),
+        ("CLUSTER KEYSLOT a", NO_CLUSTER),
+        ("CLUSTER HELP", NO_CLUSTER),
+        ("CLUSTER KEYSLOT", "-ERR wrong number of arguments for 'cluster|keyslot' command\r\n"),
+        ("CLUSTER FOO", "-ERR unknown subcommand 'FOO'. Try CLUSTER HELP.\r\n"),
+        ("CLUSTER", "-ERR wrong number of arguments for 'cluster' command\r\n"),
+        ("ASKING", NO_CLUSTER),
+        ("MODULE LIST", "*0\r\n"),
+        ("MODULE LOAD /lib/x.so", "-ERR Error loading the extension. Tandem has no modules.\r\n"),
+        ("MODULE LOADEX /lib/x.so", "-ERR Error loading the extension. Tandem has no modules.\r\n"),
+        ("MODULE UNLOAD x", "-ERR Error unloading module: no such module with that name\r\n"),
+        ("MODULE FOO", "-ERR unknown subcommand 'FOO'. Try MODULE HELP.\r\n"),
+    ]);
+}
+
 #[test]
 fn endless_arguments_are_cut_in_the_error() {
     let long = vec![b'x'; 5000];

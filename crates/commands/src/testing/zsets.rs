@@ -285,6 +285,8 @@ fn popping_is_logged_as_what_was_popped() {
         ("ZMPOP 1 z MIN COUNT 1 COUNT 2", "-ERR syntax error\r\n"),
         ("BZPOPMIN z -1", "-ERR timeout is negative\r\n"),
         ("BZPOPMIN z x", "-ERR timeout is not a float or out of range\r\n"),
+        ("ZMPOP 1 z MIN COUNT 0 x", "-ERR count should be greater than 0\r\n"),
+        ("ZMPOP 1 z MIN COUNT 1 x", "-ERR syntax error\r\n"),
         ("BZPOPMIN z 1e30", "-ERR timeout is out of range\r\n"),
         // Waiting clients get no reply here.
         ("BZPOPMIN z 0", ""),

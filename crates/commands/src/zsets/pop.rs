@@ -5,9 +5,10 @@ use resp::{Args, ReplyBuf};
 
 use super::look::{scored, scored_len};
 use super::remove::removed;
+use crate::deadline::deadline;
 use crate::errors::{SYNTAX, WRONG_TYPE};
-use crate::number::{parse_f64, parse_i64};
-use crate::{BlockRequest, Ctx, Env, TimeoutReply, element};
+use crate::number::parse_i64;
+use crate::{BlockRequest, Ctx, TimeoutReply, element};
 
 /// Which end of a sorted set.
 #[derive(Clone, Copy)]
@@ -134,7 +135,7 @@ pub(crate) fn bzmpop(ctx: &mut Ctx<'_>, args: Args<'_>) {
         Err(error) => return ctx.out.error(error),
         Ok(several) => several,
     };
-    match deadline(args.at(1), ctx.env) {
+    match deadline(args.at(1), ctx.env.now_ms) {
         Err(error) => ctx.out.error(error),
         Ok(deadline_ms) => {
             if !several.pop(ctx) {
@@ -166,8 +167,9 @@ impl<'a> Several<'a> {
         let options = args.from(end_at + 1);
         let count = match options.len() {
             0 => 1,
-            2 if options.at(0).eq_ignore_ascii_case(b"COUNT") => match parse_i64(options.at(1)) {
-                Some(count @ 1..) => usize::try_from(count).unwrap_or(usize::MAX),
+            2.. if options.at(0).eq_ignore_ascii_case(b"COUNT") => match parse_i64(options.at(1)) {
+                Some(count @ 1..) if options.len() == 2 => usize::try_from(count).unwrap_or(usize::MAX),
+                Some(1..) => return Err(SYNTAX),
                 _ => return Err("ERR count should be greater than 0"),
             },
             _ => return Err(SYNTAX),
@@ -214,7 +216,7 @@ pub(crate) fn bzpopmax(ctx: &mut Ctx<'_>, args: Args<'_>) {
 
 fn pop_or_wait(ctx: &mut Ctx<'_>, args: Args<'_>, end: End) {
     let last = args.len() - 1;
-    let deadline_ms = match deadline(args.at(last), ctx.env) {
+    let deadline_ms = match deadline(args.at(last), ctx.env.now_ms) {
         Ok(deadline_ms) => deadline_ms,
         Err(error) => return ctx.out.error(error),
     };
@@ -251,22 +253,4 @@ fn wait(ctx: &mut Ctx<'_>, keys: Args<'_>, deadline_ms: Option<u64>) {
         wake_when_gone: false,
         request: None,
     });
-}
-
-/// When a client's patience ends that is given in seconds; never, if that is 0.
-fn deadline(text: &[u8], env: &Env) -> Result<Option<u64>, &'static str> {
-    /// Milliseconds that a signed number of 64 bits can't count.
-    const TOO_MANY: f64 = i64::MAX as f64;
-    let seconds = parse_f64(text).ok_or("ERR timeout is not a float or out of range")?;
-    let ms = (seconds * 1000.0).ceil();
-    if ms < 0.0 {
-        return Err("ERR timeout is negative");
-    }
-    if ms == 0.0 {
-        return Ok(None);
-    }
-    if ms >= TOO_MANY || ms as u64 > i64::MAX as u64 - env.now_ms {
-        return Err("ERR timeout is out of range");
-    }
-    Ok(Some(env.now_ms + ms as u64))
 }

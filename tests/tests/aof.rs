@@ -29,6 +29,23 @@ fn increment(server: &Server) -> PathBuf {
     log_file(server, &manifest.increments.last().expect("there is an increment").name)
 }
 
+/// What the socket has no room for is on its way when the reply behind it is held until a slow disk has the write.
+#[test]
+fn a_long_reply_and_a_write_behind_it_both_arrive() {
+    let server = keeping().args(&["--appendfsync", "always", "--enable-debug-command", "local"]).start();
+    let mut client = server.client();
+    assert_eq!(client.run("SETRANGE long 16000000 x"), "16000001");
+    assert_eq!(client.run("DEBUG AOF-FLUSH-SLEEP 200000"), "OK");
+    for count in 1..4 {
+        client.send(&["GET", "long"]);
+        // From another connection the server is seen to have got there.
+        wait("it is at it", || server.run("CLIENT LIST").contains("cmd=get"));
+        client.send(&["INCR", "n"]);
+        assert_eq!(client.receive().as_bytes().map(<[u8]>::len), Some(16_000_001));
+        assert_eq!(harness::client::show(&client.receive()), count.to_string());
+    }
+}
+
 #[test]
 fn what_was_written_survives_a_crash_and_a_stop() {
     let mut server = keeping().start();

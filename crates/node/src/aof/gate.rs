@@ -79,7 +79,8 @@ impl Node {
         }
         let Some(session) = self.session_mut(conn) else { return false };
         session.held = false;
-        if session.reply_pending() > 0 && !session.listed {
+        if session.reply_pending() > 0 {
+            // Named or not: the driver may have come for something, and found nothing, while it was held.
             session.listed = true;
             self.writable.push(conn);
         }
@@ -108,6 +109,7 @@ impl Node {
         } else {
             // The gate has moved while the session was in use.
             self.aof.held.retain(|&conn| conn != session.conn);
+            session.listed = false;
         }
     }
 }

@@ -96,6 +96,34 @@ fn a_client_that_moves_the_gate_itself_waits_on_or_goes() {
 }
 
 #[test]
+fn a_reply_that_was_half_sent_goes_on_when_what_came_behind_it_is_in_the_file() {
+    for by_itself in [false, true] {
+        let mut node = kept(&["--appendfsync", "always"]);
+        node.run(&["SET", "a", "some text"]);
+        let end = node.log_end();
+        written(&mut node, end);
+        synced(&mut node, end);
+        assert_eq!(node.read(), "+OK\r\n");
+        node.input(node.conn, &["GET", "a"]);
+        node.node.take_writable(&mut Vec::new());
+        node.node.written(node.now, node.conn, 5);
+        node.input(node.conn, &["SET", "a", "1"]);
+        assert_eq!(node.read(), "", "there is room again, but nothing to be sent");
+        let end = node.log_end();
+        written(&mut node, end);
+        if by_itself {
+            node.input(node.conn, &["CONFIG", "SET", "appendfsync", "no"]);
+        } else {
+            synced(&mut node, end);
+        }
+        let mut writable = Vec::new();
+        node.node.take_writable(&mut writable);
+        assert!(writable.contains(&node.conn), "the driver is told");
+        assert!(node.read().starts_with("ome text\r\n+OK\r\n"));
+    }
+}
+
+#[test]
 fn what_moves_no_offset_is_flushed_as_well() {
     let mut node = writable(&["--appendfsync", "everysec"]);
     node.advance_ms(1100);

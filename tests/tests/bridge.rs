@@ -216,6 +216,25 @@ fn a_replica_may_be_served_without_what_it_cannot_hold() {
     assert!(!master.path("dump.rdb").exists(), "what lacks something never becomes the dump");
 }
 
+/// Valkey lets a field expire at any moment. Redis 8 knows none after the year 4199, and ends when a snapshot names one.
+#[test]
+fn fields_that_are_to_live_for_ever_do_not_end_redis_8() {
+    let (Some(valkey), Some(redis)) = (Make::Valkey9.launch(), Make::Redis8.launch()) else { return };
+    let top = valkey.start();
+    done(&top, "HSET hash a 1 b 2");
+    done(&top, "HPEXPIREAT hash 9223372036854775807 FIELDS 1 a");
+    let middle = tandem().follow(&top).start();
+    middle.wait_for_link();
+    let last = redis.follow(&middle).start();
+    last.wait_for_link();
+    wait_eq("[70368744177663 -1]", || last.run("HPEXPIRETIME hash FIELDS 2 a b"));
+    middle.ok(&["REPLICAOF NO ONE"]);
+    done(&middle, "HPEXPIREAT hash 9223372036854775807 FIELDS 1 b");
+    wait_eq("[70368744177663 70368744177663]", || last.run("HPEXPIRETIME hash FIELDS 2 a b"));
+    last.assert_same_data_as(&middle);
+    assert_understood(&last);
+}
+
 /// Introduces itself as a replica, asks for a snapshot, and reads until `seen` says that it is enough.
 fn fetch(port: u16, introduction: &[&str], seen: &dyn Fn(&[u8]) -> bool) -> Vec<u8> {
     let mut socket = TcpStream::connect(("127.0.0.1", port)).unwrap();

@@ -88,9 +88,9 @@ pub use listpack::{Entry as Element, TextBuffer};
 pub use parts::Part;
 pub use table::ExpireCursor;
 pub use types::{
-    Draft, Field, FieldExpiry, Fields, HashDraft, HashMut, HashRef, Holder, Limits, ListElements, ListMut,
-    ListRef, LongList, Members, NewList, Scored, SetDraft, SetMut, SetRef, Taken, ZSetDraft, ZSetMut,
-    ZSetRef,
+    Draft, Field, FieldExpiry, Fields, HashDraft, HashMut, HashRef, Holder, LAST_FIELD_EXPIRY, Limits,
+    ListElements, ListMut, ListRef, LongList, Members, NewList, Scored, SetDraft, SetMut, SetRef, Taken,
+    ZSetDraft, ZSetMut, ZSetRef,
 };
 pub use value::{Kind, Layout, Object, SetExpiry, Value, ValueRef};
 

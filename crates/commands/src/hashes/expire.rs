@@ -1,6 +1,6 @@
 //! When fields expire: setting it, taking it away, and what happens then.
 
-use keyspace::{HashMut, TextBuffer};
+use keyspace::{HashMut, LAST_FIELD_EXPIRY, TextBuffer};
 use resp::Args;
 
 use super::delete_empty;
@@ -46,7 +46,7 @@ pub(super) fn parse_time(text: &[u8], unit_ms: i64, base_ms: u64, name: &str) ->
     let value = parse_i64(text).ok_or(NOT_INTEGER)?;
     let at = value.checked_mul(unit_ms).and_then(|ms| ms.checked_add(base_ms as i64));
     match at {
-        Some(at) if value >= 0 => Ok(at),
+        Some(at) if value >= 0 => Ok(at.min(LAST_FIELD_EXPIRY as i64)),
         _ => Err(format!("ERR invalid expire time in '{name}' command")),
     }
 }

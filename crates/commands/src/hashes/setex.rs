@@ -67,13 +67,13 @@ pub(crate) fn hsetex(ctx: &mut Ctx<'_>, args: Args<'_>) {
         Err(error) => return ctx.out.error(error),
     };
     let Some(exists) = is_hash(ctx, key) else { return ctx.out.error(WRONG_TYPE) };
+    if options.key.is_some_and(|wanted| (wanted == Wanted::There) != exists) {
+        return ctx.out.int(0);
+    }
     let moment = match options.time.moment(ctx.env.now_ms, "hsetex") {
         Ok(moment) => moment,
         Err(error) => return ctx.out.error(&error),
     };
-    if options.key.is_some_and(|wanted| (wanted == Wanted::There) != exists) {
-        return ctx.out.int(0);
-    }
     let env = ctx.env;
     let names = pairs.iter().step_by(2);
     let hash = ctx.ks.db(ctx.db).get(key).and_then(|entry| HashRef::of(&entry));

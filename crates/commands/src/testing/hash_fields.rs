@@ -32,9 +32,11 @@ fn expiries_are_set_and_read() {
         ("HPERSIST none FIELDS 1 a", "*1\r\n:-2\r\n"),
         (
             "HPEXPIREAT h 9223372036854775807 FIELDS 1 a",
-            "*1\r\n:1\r\n> HPEXPIREAT h 9223372036854775807 FIELDS 1 a",
+            "*1\r\n:1\r\n> HPEXPIREAT h 70368744177663 FIELDS 1 a",
         ),
-        ("HPEXPIRETIME h FIELDS 1 a", "*1\r\n:9223372036854775807\r\n"),
+        ("HPEXPIRETIME h FIELDS 1 a", "*1\r\n:70368744177663\r\n"),
+        ("HSETEX h PXAT 70368744177664 FIELDS 1 a 2", ":1\r\n> HSETEX h PXAT 70368744177663 FIELDS 1 a 2"),
+        ("HGETEX h EXAT 80000000000 FIELDS 1 b", "*1\r\n$1\r\n2\r\n> HPEXPIREAT h 70368744177663 FIELDS 1 b"),
     ]);
 }
 

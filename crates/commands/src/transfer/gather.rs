@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use collections::zset::ZSet;
 use collections::{Expiry, Hasher, Table, intset, pack};
-use keyspace::{Element, Layout, Limits, Object, TextBuffer, Value};
+use keyspace::{Element, LAST_FIELD_EXPIRY, Layout, Limits, Object, TextBuffer, Value};
 
 use super::load::{BadValue, TWICE};
 
@@ -215,7 +215,7 @@ impl HashParts {
             self.form = HashForm::Large(table);
         }
         let HashForm::Large(table) = &mut self.form else { return Ok(()) };
-        let expiry = expiry.map_or(Expiry::Clear, Expiry::At);
+        let expiry = expiry.map_or(Expiry::Clear, |at| Expiry::At(at.min(LAST_FIELD_EXPIRY)));
         once(table.insert(field.text(&mut name), value.text(&mut content), expiry))
     }
 

@@ -12,6 +12,10 @@ use listpack::{Entry as Element, TextBuffer};
 
 pub use collections::Expiry as FieldExpiry;
 
+/// The last moment at which a field can expire, in the year 4199; what is meant to expire later does so then. Redis 8 knows no later one:
+/// it ends when a dump names one, be it that of its master.
+pub const LAST_FIELD_EXPIRY: u64 = (1 << 46) - 1;
+
 use super::holder::{Draft, Holder};
 use super::pack as edit;
 use crate::{Entry, EntryMut, Layout, Limits, Object, Value, ValueRef};

@@ -10,7 +10,7 @@ mod set;
 mod stream;
 mod zset;
 
-pub use hash::{Field, FieldExpiry, Fields, HashDraft, HashMut, HashRef};
+pub use hash::{Field, FieldExpiry, Fields, HashDraft, HashMut, HashRef, LAST_FIELD_EXPIRY};
 pub use holder::{Draft, Holder};
 pub use limits::Limits;
 pub use list::{Elements as ListElements, ListMut, ListRef, LongList, NewList};

@@ -75,7 +75,8 @@ fn scored(reply: &OwnedReply) -> String {
     let Value::Array(items) = reply else { panic!("{}", show(reply)) };
     let pairs = items.chunks(2).map(|pair| {
         let score: f64 = show(&pair[1]).parse().expect("a score is a number");
-        format!("{} {score:?}", show(&pair[0]))
+        // Whose sum of scores is the zero with a sign is left open.
+        format!("{} {:?}", show(&pair[0]), score + 0.0)
     });
     pairs.collect::<Vec<_>>().join(", ")
 }

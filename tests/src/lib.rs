@@ -19,6 +19,7 @@
 pub mod changes;
 pub mod client;
 pub mod dataset;
+pub mod grammar;
 pub mod launch;
 pub mod peers;
 pub mod process;

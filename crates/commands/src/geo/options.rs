@@ -10,15 +10,16 @@ use super::hash::{LATITUDES, LONGITUDES};
 use super::look::place;
 use super::shape::{Search, Shape};
 use crate::errors::{NOT_FLOAT, NOT_INTEGER, SYNTAX};
-use crate::number::{parse_f64, parse_i32, parse_i64};
+use crate::number::{parse_i32, parse_i64};
+use crate::zsets::parse_score;
 
 /// The text of an error reply.
 type Error = Cow<'static, str>;
 
 /// Longitude and latitude.
 pub(super) fn point(longitude: &[u8], latitude: &[u8]) -> Result<Point, Error> {
-    let longitude = parse_f64(longitude).ok_or(NOT_FLOAT)?;
-    let latitude = parse_f64(latitude).ok_or(NOT_FLOAT)?;
+    let longitude = parse_score(longitude).ok_or(NOT_FLOAT)?;
+    let latitude = parse_score(latitude).ok_or(NOT_FLOAT)?;
     let within = |value: f64, (low, high): (f64, f64)| low <= value && value <= high;
     if within(longitude, LONGITUDES) && within(latitude, LATITUDES) {
         return Ok(Point { longitude, latitude });
@@ -244,7 +245,7 @@ impl<'a> Query<'a> {
     }
 
     fn circle(&mut self, radius: &[u8], unit_name: &[u8]) -> Result<Shape, Error> {
-        let radius = parse_f64(radius).ok_or("ERR need numeric radius")?;
+        let radius = parse_score(radius).ok_or("ERR need numeric radius")?;
         if radius < 0.0 {
             return Err("ERR radius cannot be negative".into());
         }
@@ -253,8 +254,8 @@ impl<'a> Query<'a> {
     }
 
     fn rectangle(&mut self, args: Args<'_>) -> Result<Shape, Error> {
-        let width = parse_f64(args.at(0)).ok_or("ERR need numeric width")?;
-        let height = parse_f64(args.at(1)).ok_or("ERR need numeric height")?;
+        let width = parse_score(args.at(0)).ok_or("ERR need numeric width")?;
+        let height = parse_score(args.at(1)).ok_or("ERR need numeric height")?;
         if width < 0.0 || height < 0.0 {
             return Err("ERR height or width cannot be negative".into());
         }

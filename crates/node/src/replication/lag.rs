@@ -41,6 +41,10 @@ impl Growth {
 
     #[cold]
     fn add(&mut self, end: Offset, now_ms: u64) {
+        if self.notes.capacity() < NOTES {
+            // All at once, when the first replica is there: what grew while one lags would push keys out of a full cache.
+            self.notes.reserve_exact(NOTES);
+        }
         if self.notes.len() >= NOTES {
             self.thin_out(now_ms);
         }
@@ -49,17 +53,17 @@ impl Growth {
 
     /// Drops notes that are close to a later one, for their age.
     fn thin_out(&mut self, now_ms: u64) {
-        let mut kept = VecDeque::with_capacity(NOTES);
         let mut later = u64::MAX;
-        for &(end, at) in self.notes.iter().rev() {
+        // Each is taken from the back; what is kept goes to the front, and so is in order again in the end.
+        for _ in 0..self.notes.len() {
+            let Some((end, at)) = self.notes.pop_back() else { break };
             if later - at >= now_ms.saturating_sub(at) / PRECISION {
-                kept.push_front((end, at));
+                self.notes.push_front((end, at));
                 later = at;
             }
         }
         // Whatever the clock does, there is room again.
-        kept.drain(..kept.len().saturating_sub(NOTES / 2 + NOTES / 4));
-        self.notes = kept;
+        self.notes.drain(..self.notes.len().saturating_sub(NOTES / 2 + NOTES / 4));
     }
 
     /// For how long somebody who has everything up to `position` has lacked something; 0 if he lacks nothing.

@@ -126,7 +126,8 @@ pub fn commands(client: &mut Client) -> Vec<Command> {
     ];
     // What depends on chance, on the clock, or on how a server is built.
     const OTHERS: [&str; 28] = [
-        "copy", "geohash",
+        "copy",
+        "geohash",
         "dump",
         "hrandfield",
         "hscan",

@@ -2,7 +2,7 @@
 
 use resp::ReplyBuf;
 
-use crate::spec::CommandSpec;
+use crate::spec::{CommandSpec, Flags};
 
 /// One argument of a command, or a group of them.
 struct Argument {
@@ -20,6 +20,7 @@ enum Kind {
     Key,
     Text,
     Integer,
+    Double,
     Pattern,
     UnixTime,
     Token,
@@ -33,6 +34,7 @@ impl Kind {
             Kind::Key => "key",
             Kind::Text => "string",
             Kind::Integer => "integer",
+            Kind::Double => "double",
             Kind::Pattern => "pattern",
             Kind::UnixTime => "unix-time",
             Kind::Token => "pure-token",
@@ -41,16 +43,32 @@ impl Kind {
         }
     }
 
-    /// What an argument of this name is.
-    fn of(name: &str) -> Kind {
+    /// What an argument of this name is to a command.
+    fn of(name: &str, command: &CommandSpec) -> Kind {
+        let of = command.full_name;
         match name {
+            "timeout" if command.flags.contains(Flags::BLOCKING) && of.starts_with('b') => Kind::Double,
+            "increment" if of.ends_with("float") => Kind::Double,
+            "min" | "max"
+                if matches!(of, "zcount" | "zrangebyscore" | "zrevrangebyscore" | "zremrangebyscore") =>
+            {
+                Kind::Double
+            }
+            "stop" if !of.starts_with("zrange") && !of.ends_with("bylex") && !of.ends_with("byscore") => {
+                Kind::Integer
+            }
+            "src" | "dst" => Kind::Key,
+            "start" | "end" if matches!(command.group, "stream") || of.starts_with("zrange") => Kind::Text,
             "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "destkey" | "sourcekey" => {
                 Kind::Key
             }
             "seconds" | "milliseconds" | "start" | "end" | "offset" | "decrement" | "cursor" | "count"
             | "ttl" | "numkeys" | "frequency" | "db" | "destination-db" | "index1" | "index2"
             | "min-match-len" | "index" | "numreplicas" | "timeout" | "port" | "client-id" | "protover"
-            | "version" => Kind::Integer,
+            | "version" | "numfields" | "limit" | "rank" | "num-matches" | "len" | "ms" | "min-idle-time"
+            | "entries-added" | "numlocal" | "cluster-bus-port" | "config-epoch" | "bits" | "bit"
+            | "slot" | "start-slot" | "end-slot" | "weight" | "increment" | "num-vertices" => Kind::Integer,
+            "longitude" | "latitude" | "radius" | "width" | "height" | "score" => Kind::Double,
             "pattern" => Kind::Pattern,
             name if name.starts_with("unix-time") => Kind::UnixTime,
             _ => Kind::Text,
@@ -136,9 +154,20 @@ fn reply_arguments(out: &mut ReplyBuf, arguments: &[Argument], next_key: &mut us
 
 fn parse(spec: &CommandSpec) -> Vec<Argument> {
     let mut words = words(spec.syntax).into_iter().peekable();
-    let arguments = sequence(&mut words);
+    let mut arguments = sequence(&mut words);
+    settle(&mut arguments, spec);
     debug_assert!(words.next().is_none(), "unbalanced syntax of {}", spec.full_name);
     arguments
+}
+
+/// Says what those are that stand for a value.
+fn settle(arguments: &mut [Argument], spec: &CommandSpec) {
+    for argument in arguments {
+        if argument.kind == Kind::Text {
+            argument.kind = Kind::of(argument.name, spec);
+        }
+        settle(&mut argument.parts, spec);
+    }
 }
 
 type Words = std::iter::Peekable<std::vec::IntoIter<&'static str>>;
@@ -193,8 +222,10 @@ fn sequence(words: &mut Words) -> Vec<Argument> {
 
 /// A word in capitals is a token, alone or in front of a value; any other word is a value.
 fn word_argument(word: &'static str, words: &mut Words) -> Argument {
+    let is_sign = |word: &str| matches!(word, "=" | "~" | "*" | "$");
     let is_token = |word: &str| {
-        word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-' || byte.is_ascii_digit())
+        is_sign(word)
+            || word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-' || byte.is_ascii_digit())
     };
     let is_value = |word: &&str| !is_token(word) && !"[]<>|...".contains(*word);
     let one = |name, kind, token| Argument {
@@ -205,11 +236,14 @@ fn word_argument(word: &'static str, words: &mut Words) -> Argument {
         multiple: false,
         parts: Vec::new(),
     };
+    if is_sign(word) {
+        return one(word, Kind::Token, Some(word));
+    }
     if !is_token(word) {
-        return one(word, Kind::of(word), None);
+        return one(word, Kind::Text, None);
     }
     match words.next_if(is_value) {
-        Some(name) => one(name, Kind::of(name), Some(word)),
+        Some(name) => one(name, Kind::Text, Some(word)),
         None => one(word, Kind::Token, Some(word)),
     }
 }

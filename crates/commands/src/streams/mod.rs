@@ -27,7 +27,7 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .acl(Acl::STREAM)
         .keys(&[KeySpec::one(1, RW | UPDATE)])
         .doc(
-            "key group ID [ID ...]",
+            "key group id [id ...]",
             "Tells a group that entries are done; returns how many of them were pending.",
             "O(1) for each entry",
         ),
@@ -59,7 +59,7 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .keys(&[KeySpec::one(1, RW | UPDATE)])
         .tips(&["nondeterministic_output"])
         .doc(
-            "key group consumer min-idle-time ID [ID ...] [IDLE ms] [TIME unix-time-milliseconds] \
+            "key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds] \
              [RETRYCOUNT count] [FORCE] [JUSTID] [LASTID lastid]",
             "Gives a consumer certain pending entries, whoever had them before.",
             "O(log N), N being the number of pending entries of the group",
@@ -69,7 +69,7 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .acl(Acl::STREAM)
         .keys(&[KeySpec::one(1, RW | DELETE)])
         .doc(
-            "key ID [ID ...]",
+            "key id [id ...]",
             "Deletes entries of a stream; returns how many there were.",
             "O(1) for each entry",
         ),
@@ -104,7 +104,7 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .acl(Acl::STREAM)
         .keys(&[KeySpec::half_after("STREAMS", 1, RO | ACCESS)])
         .doc(
-            "[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] ID [ID ...]",
+            "[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]",
             "Returns the entries of several streams that come after certain ones, waiting for some if wanted.",
             "O(N) for each stream, N being the number of entries returned",
         ),
@@ -114,7 +114,7 @@ pub(crate) const ROWS: &[CommandSpec] = &[
         .keys(&[KeySpec::half_after("STREAMS", 4, RO | ACCESS)])
         .doc(
             "GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] \
-             STREAMS key [key ...] ID [ID ...]",
+             STREAMS key [key ...] id [id ...]",
             "Returns entries that no consumer of a group has been given, or those that one has.",
             "O(N) for each stream, N being the number of entries returned",
         ),

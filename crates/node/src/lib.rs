@@ -75,6 +75,7 @@ pub use action::{
 pub use aof::load::{AofChunk, AofItem, AofSummary, Recovery};
 pub use aof::{AofBatch, AofBegin, AofEvent, AofOpen, AofPiece, AofSwitch, AofWork, ManifestFile};
 pub use node::{Boot, Node, Signal};
+pub use persistence::dump_path;
 pub use replication::held::held_path;
 pub use session::Peer;
 pub use stats::{CpuReading, MemoryReading};

@@ -53,6 +53,8 @@ pub struct Boot {
     pub acl_file: Option<Vec<u8>>,
     /// What stands in the file [`held_path`](crate::held_path) names, if there is one.
     pub held: Option<Vec<u8>>,
+    /// There is no file that [`dump_path`](crate::dump_path) names: without an append only file nothing has to be loaded.
+    pub has_no_dump: bool,
     /// Bytes that the program has allocated and not freed, at this very moment; cheap enough to be asked before every command. 0
     /// where nobody knows: then the last reading counts ([`Node::set_readings`]).
     pub memory_used: fn() -> u64,
@@ -72,6 +74,7 @@ impl Default for Boot {
             secret: [0; 32],
             acl_file: None,
             held: None,
+            has_no_dump: false,
             memory_used: || 0,
             allocator_report: || None,
         }

@@ -127,11 +127,15 @@ impl Persistence {
     }
 }
 
+/// The file that holds the dataset.
+pub fn dump_path(settings: &config::Settings) -> PathBuf {
+    Path::new(&settings.dir).join(&settings.dbfilename)
+}
+
 impl Node {
     /// The dump file.
     pub(crate) fn rdb_path(&self) -> PathBuf {
-        let settings = self.config.settings();
-        Path::new(&settings.dir).join(&settings.dbfilename)
+        dump_path(self.config.settings())
     }
 
     /// Begins to serve: loads what the disk holds. Clients that come meanwhile are told so.
@@ -152,6 +156,10 @@ impl Node {
                 "aof-recover-until-time and aof-recover-until-offset are about the append only file, and appendonly is no. Exiting."
             );
             return self.actions.push(Action::Exit { code: 1 });
+        }
+        if self.boot.has_no_dump {
+            // Nobody has to be told to wait.
+            return self.begin_serving();
         }
         let job = self.new_job();
         self.persistence.loading = Some(StartLoad::new(job, now));

@@ -118,6 +118,7 @@ impl Engine {
             secret: secret().map_err(EngineError::Randomness)?,
             acl_file: acl_file(&settings)?,
             held: std::fs::read(node::held_path(&settings)).ok(),
+            has_no_dump: matches!(node::dump_path(&settings).try_exists(), Ok(false)),
             memory_used: crate::memory::used,
             allocator_report: match allocator {
                 Allocator::Jemalloc => crate::memory::report,

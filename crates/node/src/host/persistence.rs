@@ -165,6 +165,17 @@ mod tests {
     }
 
     #[test]
+    fn where_there_is_no_dump_nobody_is_told_to_wait() {
+        for has_no_dump in [false, true] {
+            let boot = crate::Boot { has_no_dump, ..crate::Boot::default() };
+            let mut node = Fixture::boot(&[], boot);
+            node.node.start(node.now);
+            let loads = node.actions().iter().any(|action| matches!(action, Action::Load(_)));
+            assert_eq!((node.node.is_ready(), loads), (has_no_dump, !has_no_dump));
+        }
+    }
+
+    #[test]
     fn what_expired_while_the_instance_was_away_is_logged_before_anything_for_those_who_follow() {
         let mut before = Fixture::new();
         before.begin_logging();

@@ -145,7 +145,10 @@ impl Shell {
             for (theirs, ours) in PORTS.iter().zip(&self.ports) {
                 if step.command.contains(&format!(" {theirs}.conf")) {
                     let port = ours.parse().expect("a port");
-                    wait("the instance answers", || harness::client::Client::try_connect(port).is_ok());
+                    wait("the instance has loaded what it held", || {
+                        harness::client::Client::try_connect(port)
+                            .is_ok_and(|mut client| !client.run("PING").starts_with("-LOADING "))
+                    });
                 }
             }
         }

@@ -195,7 +195,7 @@ impl Requests {
     }
 
     /// The next one.
-    pub fn next(&mut self) -> Request {
+    pub fn make(&mut self) -> Request {
         let command = self.commands[self.rng.usize(..self.commands.len())].clone();
         let mut words: Vec<Vec<u8>> =
             command.name.to_uppercase().split('|').map(|word| word.as_bytes().to_vec()).collect();

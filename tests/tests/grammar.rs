@@ -73,7 +73,7 @@ fn replies_are_those_of_one_peer_or_the_other() {
         let mut requests = Requests::new(known, seed, now_s());
         let mut before: Vec<String> = Vec::new();
         for _ in 0..100 {
-            let Request { name, words, is_spoiled } = requests.next();
+            let Request { name, words, is_spoiled } = requests.make();
             let ours = client.call(&words);
             let [valkey, redis] = theirs.each_mut().map(|client| client.call(&words));
             let texts = [&ours, &valkey, &redis].map(|reply| normal(&name, reply));
@@ -107,7 +107,7 @@ fn replies_are_those_of_one_peer_or_the_other() {
 /// Fills a server with something of everything, small and large.
 fn fill(client: &mut Client, requests: &mut Requests, round: u64) {
     for _ in 0..150 {
-        client.call(&requests.next().words);
+        client.call(&requests.make().words);
     }
     if round.is_multiple_of(3) {
         for number in 0..200 {

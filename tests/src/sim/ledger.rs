@@ -175,7 +175,7 @@ fn look(world: &mut World, kept: &mut Kept, powerless: &mut [bool; 2]) -> Result
 
 fn count_at(keyspace: &Keyspace, key: &str) -> Result<i64, String> {
     let Some(entry) = keyspace.db(0).get(key.as_bytes()) else { return Ok(0) };
-    let text = entry.str().map(|bytes| String::from_utf8_lossy(&bytes.to_vec()).into_owned());
+    let text = entry.str().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     text.and_then(|text| text.parse().ok()).ok_or_else(|| format!("{key} is no number"))
 }
 

@@ -149,7 +149,8 @@ impl Node {
             self.adopt_script_caller(session);
             return;
         }
-        if session.held || session.last_write > self.aof.gate && session.reply_pending() > 0 {
+        // Both at once: neither is the rule.
+        if session.held | (session.last_write > self.aof.gate) {
             self.hold_replies(&mut session);
         }
         if !session.held && !session.listed && session.reply_pending() > 0 {

@@ -99,7 +99,7 @@ impl Node {
     /// What a client has written may not be in the file yet: then its replies wait.
     #[cold]
     pub(crate) fn hold_replies(&mut self, session: &mut Session) {
-        let waits = self.waits_for_file(session);
+        let waits = self.waits_for_file(session) && (session.held || session.reply_pending() > 0);
         if session.held == waits {
             return;
         }

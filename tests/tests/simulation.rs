@@ -2,31 +2,43 @@
 
 use harness::sim::{self, Kept, Outcome};
 
-/// Runs a range of seeds and adds up what they consisted of; the first failure ends the test with its seed.
-fn run_seeds(first: u64, count: u64) -> Outcome {
-    let mut total = Outcome::default();
+/// Runs a range of seeds and gives what each consisted of to `add`; the first failure ends the test with its seed, and with how it is
+/// named to be replayed.
+fn each_seed<T>(
+    first: u64,
+    count: u64,
+    name: &str,
+    run: fn(u64) -> Result<T, String>,
+    mut add: impl FnMut(T),
+) {
     for seed in first..first + count {
-        match sim::run(seed) {
-            Ok(outcome) => {
-                total.steps += outcome.steps;
-                total.fingerprint ^= outcome.fingerprint;
-                total.virtual_us += outcome.virtual_us;
-                total.positions += outcome.positions;
-                total.replies += outcome.replies;
-                total.crashes += outcome.crashes;
-                total.role_changes += outcome.role_changes;
-                total.failovers += outcome.failovers;
-                total.cuts += outcome.cuts;
-                total.messages += outcome.messages;
-                total.spilled += outcome.spilled;
-                total.read_back += outcome.read_back;
-                total.read_from_files += outcome.read_from_files;
-                total.spills_failed += outcome.spills_failed;
-                total.beside += outcome.beside;
-            }
-            Err(error) => panic!("seed {seed}: {error}\nreplay it with: make sim SEED={seed}"),
+        match run(seed) {
+            Ok(outcome) => add(outcome),
+            Err(error) => panic!("seed {seed}: {error}\nreplay it with: make sim {name}={seed}"),
         }
     }
+}
+
+/// What a range of seeds consisted of.
+fn run_seeds(first: u64, count: u64) -> Outcome {
+    let mut total = Outcome::default();
+    each_seed(first, count, "SEED", sim::run, |outcome| {
+        total.steps += outcome.steps;
+        total.fingerprint ^= outcome.fingerprint;
+        total.virtual_us += outcome.virtual_us;
+        total.positions += outcome.positions;
+        total.replies += outcome.replies;
+        total.crashes += outcome.crashes;
+        total.role_changes += outcome.role_changes;
+        total.failovers += outcome.failovers;
+        total.cuts += outcome.cuts;
+        total.messages += outcome.messages;
+        total.spilled += outcome.spilled;
+        total.read_back += outcome.read_back;
+        total.read_from_files += outcome.read_from_files;
+        total.spills_failed += outcome.spills_failed;
+        total.beside += outcome.beside;
+    });
     total
 }
 
@@ -72,19 +84,14 @@ fn a_run_depends_on_its_seed_alone() {
     }
 }
 
-/// Runs a range of seeds of what is about acknowledged writes.
+/// What a range of seeds of those about acknowledged writes consisted of.
 fn keep_seeds(first: u64, count: u64) -> Kept {
     let mut total = Kept::default();
-    for seed in first..first + count {
-        match sim::keeps(seed) {
-            Ok(kept) => {
-                total.starts += kept.starts;
-                total.power += kept.power;
-                (0..2).for_each(|index| total.counts[index] += kept.counts[index]);
-            }
-            Err(error) => panic!("seed {seed}: {error}\nreplay it with: make sim KEEP={seed}"),
-        }
-    }
+    each_seed(first, count, "KEEP", sim::keeps, |kept| {
+        total.starts += kept.starts;
+        total.power += kept.power;
+        (0..2).for_each(|index| total.counts[index] += kept.counts[index]);
+    });
     total
 }
 

@@ -36,7 +36,7 @@ impl Node {
         self.append_pieces(pieces, end);
     }
 
-    /// The log up to here is on its way.
+    /// Hands a batch over, with which the log is in the file up to there.
     fn append_batch(&mut self, pieces: Vec<AofPiece>, upto: Offset, sync: bool, last: bool) {
         let db = self.replication.stream_db();
         (self.aof.cursor, self.aof.cursor_db) = (upto, db);

@@ -43,13 +43,12 @@ impl Node {
 
     /// Works out anew who may be told of what.
     pub(crate) fn move_gate(&mut self) {
+        let always = self.syncs_always();
         let aof = &mut self.aof;
         let before = (aof.gate, aof.batch_gate);
         (aof.gate, aof.batch_gate) = match aof.phase {
             Phase::Off | Phase::Beginning => (Offset(u64::MAX), u64::MAX),
-            Phase::On if self.config.settings().appendfsync == config::AppendFsync::Always => {
-                (aof.synced, aof.synced_batch)
-            }
+            Phase::On if always => (aof.synced, aof.synced_batch),
             Phase::On => (aof.written, aof.written_batch),
         };
         if (aof.gate, aof.batch_gate) == before {

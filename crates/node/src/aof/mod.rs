@@ -9,7 +9,8 @@
 //!                               synced       written           cursor          end of the log
 //! ```
 //!
-//! `gate` says who may be told of what, `rewrite` has a new base written from a frozen view, and switches the file on and off; `load` is the way back.
+//! `gate` says who may be told of what, `rewrite` has a new base written from a frozen view, and switches the file on and off; `load` is
+//! the way back.
 
 mod append;
 mod gate;
